@@ -1,0 +1,1 @@
+"""Crossfade's analyzer: verdicts from raw samples, recomputable to the bit. Knows no Kubernetes."""

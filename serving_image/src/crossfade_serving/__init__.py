@@ -1,0 +1,1 @@
+"""A model server for ONNX models that speaks the Open Inference Protocol v2."""
