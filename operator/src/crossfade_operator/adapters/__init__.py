@@ -1,0 +1,1 @@
+"""One module per implementation of a port."""

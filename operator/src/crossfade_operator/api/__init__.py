@@ -1,0 +1,1 @@
+"""The kinds, as frozen pydantic models; `crd.py` renders them."""

@@ -1,0 +1,1 @@
+"""kopf decorators: they translate, and nothing else."""

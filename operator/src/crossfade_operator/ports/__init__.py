@@ -1,0 +1,1 @@
+"""What the runtime needs from the world, as Protocols and the values they speak. No client is named here."""

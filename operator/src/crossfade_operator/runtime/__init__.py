@@ -1,0 +1,1 @@
+"""Gather, decide, record, act: the page to read first is `reconcile.py`."""
