@@ -47,6 +47,7 @@ class Children:
     deployments: Sequence[Obj]
     services: Sequence[Obj]
     config_maps: Sequence[Obj]
+    controller_revisions: Sequence[Obj]
     pods: Sequence[Obj]
 
 

@@ -1,0 +1,45 @@
+"""What a plan asks the runtime to do: a closed union, applied in order by `runtime/act.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from crossfade_operator.ports.cluster import Ref
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Server-side apply of one object."""
+
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Delete one object, guarded by its uid."""
+
+    ref: Ref
+
+
+@dataclass(frozen=True)
+class Poke:
+    """Annotate router pods with the generation, so that the kubelet refreshes their table within a second."""
+
+    pods: tuple[str, ...]
+    generation: int
+
+
+@dataclass(frozen=True)
+class Announce:
+    """An Event about the rollout or the endpoint."""
+
+    about: Literal["ModelRollout", "ModelEndpoint"]
+    name: str
+    kind: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+Effect = Apply | Delete | Poke | Announce
