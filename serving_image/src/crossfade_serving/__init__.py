@@ -1,1 +1,5 @@
-"""A model server for ONNX models that speaks the Open Inference Protocol v2."""
+"""Crossfade's model server: one ONNX model over the Open Inference Protocol v2, on KServe's SDK."""
+
+from importlib.metadata import version
+
+__version__ = version("crossfade-serving")
