@@ -1,0 +1,88 @@
+"""What each verb asks of a ModelRollout: pure functions from the object as it is to the patch that is sent.
+
+A request is an annotation, `crossfade.dev/<verb>: <revision>:<token>`. The revision makes it void for any other
+candidate that may have come meanwhile; the token makes it a new request each time. The controller acts once per value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crossfade_operator.cli.problem import Problem
+from crossfade_operator.cli.view import Rollout
+
+GROUP = "crossfade.dev"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A merge patch, and the sentence that says what it asks for."""
+
+    patch: Mapping[str, Any]
+    said: str
+
+
+def promote(rollout: Rollout, token: str, *, full: bool = False) -> Request:
+    """The next step without waiting for the rest of this one; `full`: straight to promotion."""
+    revision = _candidate(rollout, "promote")
+    if rollout.paused:
+        raise Problem(
+            f"{rollout.name} is paused: a request to promote would wait unseen.",
+            f"kubectl crossfade resume {rollout.name}",
+        )
+    value = f"{revision}:full:{token}" if full else f"{revision}:{token}"
+    goal = "to be promoted, all remaining steps skipped" if full else "to go on to the next step"
+    return Request(_annotation("promote", value), f"asked for candidate {revision} of {rollout.name} {goal}")
+
+
+def abort(rollout: Rollout, token: str) -> Request:
+    """Take the candidate out: its users go back to stable in one write of the routing table."""
+    revision = _candidate(rollout, "abort")
+    return Request(
+        _annotation("abort", f"{revision}:{token}"), f"asked for candidate {revision} of {rollout.name} to be taken out"
+    )
+
+
+def retry(rollout: Rollout, token: str) -> Request:
+    """Try the revision that was rolled back once more, from the first step, with evidence of its own."""
+    revision = rollout.failed_revision
+    if revision is None or rollout.phase != "RolledBack":
+        raise Problem(
+            f"{rollout.name} has nothing to retry: its phase is {rollout.phase}, and only a revision that was rolled "
+            "back can be tried again.",
+            f"kubectl crossfade get {rollout.name}",
+        )
+    return Request(
+        _annotation("retry", f"{revision}:{token}"),
+        f"asked for revision {revision} of {rollout.name} to be tried again",
+    )
+
+
+def pause(rollout: Rollout) -> Request:
+    """Take no further step. Evidence goes on being gathered, and evidence of harm still rolls back."""
+    if rollout.paused:
+        raise Problem(f"{rollout.name} is paused already.", f"kubectl crossfade resume {rollout.name}")
+    return Request({"spec": {"paused": True}}, f"{rollout.name} is paused; evidence of harm still rolls back")
+
+
+def resume(rollout: Rollout) -> Request:
+    """Go on with the steps."""
+    if not rollout.paused:
+        raise Problem(f"{rollout.name} is not paused.", f"kubectl crossfade get {rollout.name}")
+    return Request({"spec": {"paused": False}}, f"{rollout.name} goes on")
+
+
+def _candidate(rollout: Rollout, verb: str) -> str:
+    if rollout.candidate is not None:
+        return rollout.candidate
+    stable = f"revision {rollout.stable} serves everyone" if rollout.stable else "no revision serves yet"
+    raise Problem(
+        f"{rollout.name} has no candidate to {verb}: {stable} (phase {rollout.phase}).",
+        "a change of spec.template starts one",
+    )
+
+
+def _annotation(verb: str, value: str) -> Mapping[str, Any]:
+    return {"metadata": {"annotations": {f"{GROUP}/{verb}": value}}}
