@@ -1,0 +1,210 @@
+"""What all kinds share: model bases, names, conditions, and how a kind presents itself to the API server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    StrictInt,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from crossfade_operator.api.rules import Rule, check
+
+GROUP = "crossfade.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class ApiModel(BaseModel):
+    """A part of an object: frozen, camelCase outside, absent when None."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True, validate_default=True)
+
+    RULES: ClassVar[tuple[Rule, ...]] = ()
+    """What must hold across fields."""
+
+    @model_validator(mode="after")
+    def _obey(self) -> Self:
+        check(self.RULES, self)
+        return self
+
+    def manifest(self) -> dict[str, Any]:
+        """Plain JSON values as the API server takes them; what is None is absent."""
+        return self.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+class SpecModel(ApiModel):
+    """A part that people write: a field that we do not know is refused, never ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StatusModel(ApiModel):
+    """A part that we write: fields of a newer version are passed over. Its defaults are not in the schema."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """Annotates a `str` that people write: its pattern, its longest length, and the sentence for another one."""
+
+    pattern: str
+    max_length: int
+    message: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._matching, core_schema.str_schema(strict=True))
+
+    def _matching(self, text: str) -> str:
+        if len(text) > self.max_length or not re.fullmatch(self.pattern, text):
+            raise ValueError(f"{self.message}, not {text[:64]!r}")
+        return text
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        literal = self.pattern.replace("\\", "\\\\").replace("'", "\\'")
+        rule = Rule(cel=f"self.matches('{literal}')", message=self.message)
+        return {
+            "type": "string",
+            "maxLength": self.max_length,
+            "pattern": self.pattern,
+            "x-kubernetes-validations": [rule.as_schema()],
+        }
+
+
+DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+
+ObjectName = Annotated[
+    str,
+    TextFormat(
+        DNS_LABEL, 40, "must be a name of at most 40 lower-case letters, digits and '-', starting with a letter"
+    ),
+]
+"""The name of an endpoint or rollout: children are named after it, so it is a DNS label with room to spare."""
+
+MetricName = Annotated[
+    str,
+    TextFormat(
+        DNS_LABEL, 63, "must be a name of at most 63 lower-case letters, digits and '-', starting with a letter"
+    ),
+]
+
+Owner = Annotated[
+    str, TextFormat(r"^[^\s]([^\r\n]*[^\s])?$", 253, "must be a team or a person: one line, not blank at its ends")
+]
+
+Revision = Annotated[str, Field(pattern=r"^[a-z0-9]{10}$", max_length=10)]
+"""The hash of a pod template: 10 characters."""
+
+Word = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$", max_length=63)]
+"""A reason or condition type in CamelCase."""
+
+ShortText = Annotated[str, Field(max_length=253)]
+Digest = Annotated[str, Field(max_length=128)]
+Whole = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
+
+MESSAGE_LENGTH = 1024
+
+
+def _shortened(message: object) -> object:
+    if isinstance(message, str) and len(message) > MESSAGE_LENGTH:
+        return message[: MESSAGE_LENGTH - 1] + "…"
+    return message
+
+
+Message = Annotated[str, BeforeValidator(_shortened), Field(max_length=MESSAGE_LENGTH)]
+"""A sentence for people. A longer one is cut, so that it can never make a status unwritable."""
+
+
+def rfc3339(moment: datetime) -> str:
+    """`2026-11-22T21:30:00.123456Z`: UTC with microseconds, as the API server keeps it."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+Timestamp = Annotated[
+    AwareDatetime,
+    PlainSerializer(rfc3339, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 35}),
+]
+
+
+class ConditionStatus(StrEnum):
+    """Three values: `Unknown` says that it could not be looked at, never that it is wrong."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(StatusModel):
+    """One condition of an object, as `kubectl wait --for=condition=...` reads it."""
+
+    type: Word = Field(description="What the condition is about, in CamelCase.")
+    status: ConditionStatus = Field(description="Whether it holds; Unknown when it could not be looked at.")
+    observed_generation: Whole = Field(default=0, description="The metadata.generation that was looked at.")
+    last_transition_time: Timestamp = Field(description="When `status` last changed.")
+    reason: Word = Field(description="Why, in one CamelCase word.")
+    message: Message = Field(default="", description="Why, in a sentence.")
+
+
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        description="The conditions of the object, by type.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`; a `wide` one is shown with `-o wide` only."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where the scale subresource finds its numbers."""
+
+    spec_replicas: str
+    status_replicas: str = ".status.replicas"
+    selector: str = ".status.selector"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind: its names, its models, the rules that span spec, status and name, and how kubectl shows it."""
+
+    kind: str
+    plural: str
+    short_name: str
+    description: str
+    spec: type[SpecModel]
+    status: type[StatusModel]
+    rules: tuple[Rule, ...]
+    columns: tuple[Column, ...]
+    scale: Scale | None = None
+    selectable: tuple[str, ...] = ()

@@ -1,0 +1,135 @@
+"""Metric: a data contract for series of one's own, counted by arm and analysis bucket."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from crossfade_operator.api.meta import Column, Owner, Resource, SpecModel, TextFormat
+from crossfade_operator.api.metric_status import MetricStatus
+from crossfade_operator.api.quantities import PositiveDuration
+from crossfade_operator.api.rules import Rule
+
+BUILT_IN = ("error-rate", "latency")
+"""Metrics that the router measures: usable by name, without an object."""
+
+
+class MetricType(StrEnum):
+    """What is divided by what."""
+
+    COUNT = "Count"
+    MEAN = "Mean"
+
+
+class Direction(StrEnum):
+    """Which way is good."""
+
+    LOWER_IS_BETTER = "LowerIsBetter"
+    HIGHER_IS_BETTER = "HigherIsBetter"
+
+
+Selector = Annotated[
+    str,
+    TextFormat(
+        r"^([a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^\r\n]*\})?|\{[^\r\n]*\})$",
+        2048,
+        'must be a plain series selector such as recs_empty_results_total{app="recs"}: raw counters are read, so no '
+        "rate(), sum(), range, offset or operator",
+    ),
+]
+
+LabelName = Annotated[
+    str,
+    TextFormat(
+        r"^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*$",
+        128,
+        "must be a Prometheus label name: letters, digits and '_', not starting with a digit or '__'",
+    ),
+]
+
+
+class PrometheusSource(SpecModel):
+    """Two counters in Prometheus, read as raw samples."""
+
+    RULES = (
+        Rule(
+            cel="self.numerator != self.denominator",
+            message="numerator and denominator must differ: their ratio would always be 1",
+            holds=lambda source: source.numerator != source.denominator,
+        ),
+    )
+
+    numerator: Selector = Field(
+        description="Series selector of the counter that is divided: the events of a Count, the sum of a Mean."
+    )
+    denominator: Selector = Field(
+        description="Series selector of the counter that divides: the requests of a Count, the count of a Mean."
+    )
+
+
+class Labels(SpecModel):
+    """The labels by which the series tell arms and analysis buckets apart."""
+
+    RULES = (
+        Rule(
+            cel="self.arm != self.bucket",
+            message="arm and bucket must be two labels: the series have to tell both apart",
+            holds=lambda labels: labels.arm != labels.bucket,
+        ),
+    )
+
+    arm: LabelName = Field(default="arm", description="Label with the value of the request header x-arm.")
+    bucket: LabelName = Field(default="abucket", description="Label with the value of the request header x-abucket.")
+
+
+class MetricSpec(SpecModel):
+    """What is measured, where it is, and which way is good."""
+
+    owner: Owner | None = Field(default=None, description="The team or person who answers for the series.")
+    description: (
+        Annotated[str, TextFormat(r"^[^\r\n]*$", 1024, "must be one line of at most 1024 characters")] | None
+    ) = Field(default=None, description="What the metric says, for people.")
+    type: MetricType = Field(
+        description="Count: events out of requests, such as empty results. Mean: a sum over a count, such as tokens "
+        "per request."
+    )
+    direction: Direction = Field(default=Direction.LOWER_IS_BETTER, description="Which way is good.")
+    unit: (
+        Annotated[str, TextFormat(r"^[^\s]+$", 32, "must be a word of at most 32 characters, such as tokens or ms")]
+        | None
+    ) = Field(default=None, description="Unit of the numerator, for people.")
+    prometheus: PrometheusSource = Field(description="Where the counters are.")
+    labels: Labels = Field(
+        default_factory=Labels, description="The labels by which the series tell arms and analysis buckets apart."
+    )
+    freshness: PositiveDuration = Field(
+        default=PositiveDuration("1m"),
+        description="The oldest that the last sample may be; older ones are no evidence.",
+    )
+
+
+RESOURCE = Resource(
+    kind="Metric",
+    plural="metrics",
+    short_name="met",
+    description="A data contract for counters of one's own: where they are, which labels give arm and analysis bucket, "
+    "and which way is good. The router's own error-rate and latency need none.",
+    spec=MetricSpec,
+    status=MetricStatus,
+    rules=(
+        Rule(
+            cel=f"!(self.metadata.name in {list(BUILT_IN)})",
+            message="error-rate and latency are measured by the router itself: use them by name, or choose another",
+        ),
+    ),
+    columns=(
+        Column("Type", ".spec.type", "What is divided by what."),
+        Column("Direction", ".spec.direction", "Which way is good."),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether the data contract holds."),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why."),
+        Column("Owner", ".spec.owner", "Whom to ask.", wide=True),
+        Column("Age", ".metadata.creationTimestamp", "Age of the object.", type="date"),
+    ),
+)
