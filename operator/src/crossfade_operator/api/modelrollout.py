@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.meta import Column, MetricName, ObjectName, Owner, Resource, Scale, SpecModel
+from crossfade_operator.api.meta import CHILDREN_NAMES, Column, MetricName, ObjectName, Owner, Resource, Scale, SpecModel
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Role
 from crossfade_operator.api.podtemplate import PodTemplate
 from crossfade_operator.api.quantities import (
@@ -261,6 +261,7 @@ RESOURCE = Resource(
     spec=ModelRolloutSpec,
     status=ModelRolloutStatus,
     rules=(
+        CHILDREN_NAMES,
         Rule(
             cel="(has(oldSelf.status) && has(oldSelf.status.phase)"
             " && oldSelf.status.phase in ['Promoted', 'RolledBack', 'Refused'])"
@@ -273,8 +274,8 @@ RESOURCE = Resource(
     columns=(
         Column("Phase", ".status.phase", "Where the rollout stands."),
         Column("Step", ".status.step", "Step in force, from 1.", type="integer"),
-        Column("Slice", ".status.slice", "The candidate's share of the users."),
-        Column("Revision", ".status.candidateRevision", "Revision that is being tried."),
+        Column("Slice", ".status.slice", "The share of the users that the revision has."),
+        Column("Revision", ".status.revision", "The candidate, or the stable revision without one."),
         Column("Verdict", ".status.verdict", "What the last look at the evidence found."),
         Column("Reason", ".status.reason", "Why it stands there."),
         Column("Message", ".status.message", "Why, and what to do.", wide=True),

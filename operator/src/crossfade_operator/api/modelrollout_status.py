@@ -79,7 +79,7 @@ class Outcome(StrEnum):
 
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
-    PROMOTED = "Promoted"
+    BACK_TO_STABLE = "BackToStable"
 
 
 class Role(StrEnum):
@@ -101,7 +101,7 @@ class Candidate(StatusModel):
     """The controller's memory of a running attempt. Every wait is an absolute time, so that a restart changes none."""
 
     revision: Revision = Field(description="The candidate.")
-    attempt: StrictInt = Field(default=1, ge=1, le=2**31 - 1, description="Counts the attempts of this revision.")
+    attempt: StrictInt = Field(default=1, ge=1, le=2**31 - 1, description="Which attempt of the rollout this is.")
     stage: Stage = Field(description="What it is going through.")
     started_at: Timestamp = Field(description="When the attempt began.")
     deadline_at: Timestamp = Field(description="When its pods must be ready.")
@@ -110,7 +110,6 @@ class Candidate(StatusModel):
     step_started_at: Timestamp | None = Field(
         default=None, description="When every router had confirmed the slice of this step."
     )
-    generation: Whole | None = Field(default=None, description="Generation of the routing table that grants this step.")
     next_look_at: Timestamp | None = Field(default=None, description="When the evidence is looked at next.")
     looks: Whole = Field(default=0, description="Looks at the evidence so far.")
     requests: CandidateRequests = Field(default_factory=CandidateRequests, description="Requests counted so far.")
@@ -119,8 +118,14 @@ class Candidate(StatusModel):
     message: Message | None = Field(default=None, description="Why, in a sentence.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence behind the last verdict.")
     proven: StrictBool = Field(default=False, description="Whether every guardrail has been proven.")
-    proof_due_at: Timestamp | None = Field(default=None, description="When waiting for proof becomes Inconclusive.")
     approvals: StrictInt = Field(default=0, ge=0, le=10, description="Approvals given for this step.")
+    unready_since: Timestamp | None = Field(
+        default=None, description="Since when it has had too few ready pods while it held a slice."
+    )
+    restore: StrictBool = Field(
+        default=False, description="It was stable within the rollback window: it takes over without steps."
+    )
+    problem: Message | None = Field(default=None, description="Why the API server refused the revision's objects.")
     outcome: Outcome | None = Field(default=None, description="Why it is being withdrawn.")
     plan: dict[str, Any] = Field(
         default_factory=dict, description="The analysis plan, pinned when the attempt began, as the analyzer gets it."
@@ -190,15 +195,17 @@ class ModelRolloutStatus(StatusModel):
     message: Message | None = Field(default=None, description="Why, and what to do, in a sentence.")
     step: StrictInt = Field(default=0, ge=0, le=20, description="The step in force, from 1; 0 for none.")
     steps: StrictInt = Field(default=0, ge=0, le=20, description="How many steps there are.")
-    slice: ShortText | None = Field(default=None, description="The candidate's share of the users, such as 10%.")
+    slice: ShortText | None = Field(default=None, description="The share of the users that `revision` has, such as 10%.")
     stable_revision: Revision | None = Field(default=None, description="The revision users get unless in a slice.")
     candidate_revision: Revision | None = Field(default=None, description="The revision being tried.")
+    revision: Revision | None = Field(default=None, description="The candidate, or the stable revision without one.")
     previous_revision: Revision | None = Field(default=None, description="The stable revision before this one.")
     previous_until: Timestamp | None = Field(default=None, description="Until when the previous one can be restored.")
     failed_revision: Revision | None = Field(
         default=None, description="The revision that was rolled back last; not tried again without a retry."
     )
-    failed_attempt: Whole = Field(default=0, description="Which attempt of it failed.")
+    attempts: Whole = Field(default=0, description="Candidates started so far; each attempt has its own evidence.")
+    decision_count: Whole = Field(default=0, description="Decisions made so far; they are numbered by it.")
     verdict: Verdict | None = Field(default=None, description="What the last look at the evidence found.")
     replicas: Whole = Field(default=0, description="Pods of the stable revision and the candidate.")
     ready_replicas: Whole = Field(default=0, description="Pods of both that are ready.")

@@ -36,7 +36,7 @@ class NoRoom(Exception):
 
 def start_of(revision: str) -> int:
     """Where a revision's slice begins: by its hash, so that it is not always the same users who go first."""
-    return xxhash.xxh64_intdigest(revision) % POSITIONS
+    return xxhash.xxh64_intdigest(revision.encode()) % POSITIONS
 
 
 def allocate(want: int, *, start: int, held: Sequence[Range], others: Iterable[Grant], floor: int) -> tuple[Range, ...]:
@@ -58,10 +58,11 @@ def allocate(want: int, *, start: int, held: Sequence[Range], others: Iterable[G
 
 
 def _no_room(want: int, free: int, floor: int, others: Sequence[Grant]) -> str:
-    holders = (
-        ", ".join(f"{grant.holder} holds {percent(grant.positions)}" for grant in others) or "nobody else holds any"
+    holders = ", ".join(f"{grant.holder} holds {percent(grant.positions)}" for grant in others)
+    return (
+        f"a slice of {percent(want)} does not fit: {holders or 'nobody else holds any'}, "
+        f"{percent(floor)} is stable's floor, {percent(max(free, 0))} is free"
     )
-    return f"a slice of {percent(want)} does not fit: {holders}, {percent(floor)} is stable's floor, {percent(max(free, 0))} is free"
 
 
 def percent(positions: int) -> str:

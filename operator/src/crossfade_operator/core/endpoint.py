@@ -1,0 +1,270 @@
+"""An endpoint's turn: from what the rollout is entitled to, to the ledger and the routing table.
+
+The ledger is the one allocation of an endpoint's positions; the table is rendered from it and from nothing else.
+A new table gets a new generation, and it is recorded before it is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crossfade_operator.api.meta import Condition
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec
+from crossfade_operator.api.modelendpoint_status import (
+    LedgerArm,
+    LedgerEntry,
+    ModelEndpointStatus,
+    PositionRange,
+    Route,
+)
+from crossfade_operator.api.modelrollout import ModelRolloutSpec
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
+from crossfade_operator.core import conditions
+from crossfade_operator.core.conditions import Wanted
+from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.rollout.checks import step_index
+from crossfade_operator.core.rollout.view import Routes
+from crossfade_operator.core.routing import Backend, RoutingTable, Slice, content_digest
+from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, allocate, percent, start_of
+from crossfade_operator.ports.routers import RouterReport
+
+HOLDOUT = "Holdout"
+
+
+@dataclass(frozen=True)
+class Entitlement:
+    """What the rollout that holds the endpoint is entitled to now, by its recorded status."""
+
+    rollout: str | None = None
+    stable: str | None = None
+    candidate: str | None = None
+    positions: int = 0
+    mirror: bool = False
+    decision: str = ""
+
+
+@dataclass(frozen=True)
+class EndpointView:
+    """Everything an endpoint's turn may depend on."""
+
+    name: str
+    """`namespace/name`."""
+    uid: str
+    generation: int
+    spec: ModelEndpointSpec
+    status: ModelEndpointStatus
+    now: datetime
+    entitlement: Entitlement = field(default_factory=Entitlement)
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+    """How to reach each revision that exists, by hash."""
+    routers_wanted: int = 0
+    reports: Sequence[RouterReport] = ()
+    """One for every ready router pod."""
+    written_generation: int = 0
+    """The generation in the ConfigMap, which outlives a lost status."""
+
+
+@dataclass(frozen=True)
+class EndpointTurn:
+    """The next status and the table it stands for. `problem` says why a slice could not be granted."""
+
+    status: ModelEndpointStatus
+    table: RoutingTable
+    problem: str | None = None
+
+
+def entitlement_of(name: str, spec: ModelRolloutSpec, status: ModelRolloutStatus) -> Entitlement:
+    """What a rollout's status entitles it to: a slice while it shifts or is analysed, none otherwise."""
+    candidate = status.candidate
+    decision = status.decisions[-1].name if status.decisions else ""
+    if candidate is None or candidate.stage not in (Stage.SHIFTING, Stage.ANALYZING):
+        return Entitlement(name, status.stable_revision, decision=decision)
+    step = spec.strategy.steps[step_index(spec, candidate)]
+    return Entitlement(name, status.stable_revision, candidate.revision, step.slice.positions, step.mirror, decision)
+
+
+def confirmed_generation(view: EndpointView) -> int:
+    """The newest generation that every ready router has run, as recorded or as reported now."""
+    recorded = view.status.route.confirmed_generation if view.status.route else 0
+    generations = [report.generation for report in view.reports]
+    if not generations or any(generation is None for generation in generations):
+        return recorded
+    return max(recorded, min(generation for generation in generations if generation is not None))
+
+
+def routes_of(view: EndpointView) -> Routes:
+    """The routes as recorded, and whether every ready router has confirmed them."""
+    route = view.status.route
+    grants = {entry.arm: _grant(entry) for entry in view.status.ledger}
+    return Routes(
+        confirmed=route is not None and confirmed_generation(view) >= route.generation,
+        stable=view.status.stable_revision,
+        candidate=grants.get(LedgerArm.CANDIDATE),
+        mirrored=grants.get(LedgerArm.MIRROR),
+        holdout=grants.get(LedgerArm.HOLDOUT),
+    )
+
+
+def no_room(view: EndpointView, positions: int) -> str | None:
+    """Why a candidate could not be given this many positions, or None when it could."""
+    others = _holdout(view)
+    try:
+        allocate(positions, start=0, held=(), others=others, floor=_floor(view))
+    except NoRoom as refusal:
+        return str(refusal)
+    return None
+
+
+def decide(view: EndpointView) -> EndpointTurn:
+    """The endpoint's next status and table. The same view always gives the same turn."""
+    grants, problem = _ledger(view)
+    stable = view.entitlement.stable if view.entitlement.stable in view.backends else None
+    table = _table(view, grants, stable)
+    status = view.status.model_copy(
+        update={
+            "observed_generation": view.generation,
+            "salt": view.status.salt or view.spec.salt or view.uid,
+            "rollout": view.entitlement.rollout,
+            "stable_revision": stable,
+            "candidate_revision": view.entitlement.candidate,
+            "ledger": tuple(_entry(grant) for grant in grants),
+            "slice": _candidate_slice(grants),
+        }
+    )
+    status = status.model_copy(update={"route": _route(view, table)})
+    table = table.at(status.route.generation, status.route.decision) if status.route else table
+    ready = _conditions(view, status)
+    return EndpointTurn(status.model_copy(update={"conditions": ready}), table, problem)
+
+
+# Ledger ------------------------------------------------------------------------------------------------------
+
+
+def _ledger(view: EndpointView) -> tuple[tuple[Grant, ...], str | None]:
+    holdout = _holdout(view)
+    want = view.entitlement
+    if want.candidate is None or want.candidate not in view.backends:
+        return holdout, None
+    arm = LedgerArm.MIRROR if want.mirror else LedgerArm.CANDIDATE
+    present = next(
+        (entry for entry in view.status.ledger if entry.revision == want.candidate and entry.arm is arm), None
+    )
+    held = _grant(present).ranges if present else ()
+    try:
+        ranges = allocate(want.positions, start=start_of(want.candidate), held=held, others=holdout, floor=_floor(view))
+    except NoRoom as refusal:
+        kept = (_grant(present),) if present else ()
+        return (*holdout, *kept), str(refusal)
+    return (*holdout, Grant(f"ModelRollout/{want.rollout}", arm.value, want.candidate, ranges)), None
+
+
+def _holdout(view: EndpointView) -> tuple[Grant, ...]:
+    """The holdout keeps the revision that was stable when it began, until it ends or that revision is gone."""
+    wanted = view.spec.holdout
+    present = next((entry for entry in view.status.ledger if entry.arm is LedgerArm.HOLDOUT), None)
+    revision = present.revision if present and present.revision in view.backends else view.entitlement.stable
+    if wanted is None or view.now >= wanted.until or revision is None or revision not in view.backends:
+        return ()
+    positions = wanted.slice.positions
+    return (Grant(HOLDOUT, LedgerArm.HOLDOUT.value, revision, ((POSITIONS - positions, POSITIONS - 1),)),)
+
+
+def _floor(view: EndpointView) -> int:
+    return view.spec.policy.stable_floor.positions
+
+
+def _grant(entry: LedgerEntry) -> Grant:
+    ranges = tuple((span.first, span.last) for span in entry.ranges)
+    return Grant(entry.holder, entry.arm.value, entry.revision, ranges)
+
+
+def _entry(grant: Grant) -> LedgerEntry:
+    return LedgerEntry(
+        holder=grant.holder,
+        arm=LedgerArm(grant.arm),
+        revision=grant.revision,
+        positions=grant.positions,
+        ranges=tuple(PositionRange(first=first, last=last) for first, last in grant.ranges),
+    )
+
+
+def _candidate_slice(grants: Sequence[Grant]) -> str:
+    return next((percent(grant.positions) for grant in grants if grant.arm == LedgerArm.CANDIDATE.value), "0%")
+
+
+# Table -------------------------------------------------------------------------------------------------------
+
+
+def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> RoutingTable:
+    spec = view.spec
+    slices = tuple(
+        Slice(
+            arm=LedgerArm.CANDIDATE.value if grant.arm == LedgerArm.MIRROR.value else grant.arm,
+            backend=view.backends[grant.revision],
+            ranges=grant.ranges,
+            mirror=grant.arm == LedgerArm.MIRROR.value,
+        )
+        for grant in grants
+    )
+    return RoutingTable(
+        endpoint=view.name,
+        generation=0,
+        decision="",
+        salt=view.status.salt or spec.salt or view.uid,
+        stable=view.backends[stable] if stable else None,
+        slices=slices if stable else (),
+        unit_header=spec.unit.header,
+        unit_cookie=spec.unit.cookie,
+        latency_bounds=tuple(str(bound) for bound in spec.router.latency_bounds),
+        request_timeout=spec.router.request_timeout,
+        try_timeout=spec.router.try_timeout,
+        health_path=spec.router.health_path,
+        reward_header=spec.router.reward_header,
+        testers=spec.router.testers.value == "Enabled",
+    )
+
+
+def _route(view: EndpointView, table: RoutingTable) -> Route:
+    """A table with another content gets the next generation; a lost status never reuses one that was written."""
+    digest, present = content_digest(table), view.status.route
+    if present is not None and present.digest == digest:
+        confirmed = confirmed_generation(view)
+        newly = confirmed >= present.generation > present.confirmed_generation
+        return present.model_copy(
+            update={
+                "confirmed_generation": min(confirmed, present.generation),
+                "confirmed_at": view.now if newly else present.confirmed_at,
+            }
+        )
+    last = max(present.generation if present else 0, view.written_generation)
+    return Route(
+        generation=last + 1,
+        digest=digest,
+        decision=view.entitlement.decision,
+        written_at=view.now,
+        confirmed_at=None,
+        confirmed_generation=min(confirmed_generation(view), last),
+    )
+
+
+# Conditions --------------------------------------------------------------------------------------------------
+
+
+def _conditions(view: EndpointView, status: ModelEndpointStatus) -> tuple[Condition, ...]:
+    ready_routers, route = len(view.reports), status.route
+    confirmed = route is not None and route.confirmed_generation >= route.generation
+    if status.stable_revision is None:
+        ready = Wanted("Ready", False, Reason.NO_REVISION)
+    elif ready_routers == 0:
+        ready = Wanted("Ready", False, Reason.ROUTERS_STARTING)
+    else:
+        ready = Wanted("Ready", True, Reason.ROUTERS_READY, f"{ready_routers} of {view.routers_wanted} routers ready")
+    pending = Wanted("RoutersConfirmed", False, Reason.CONFIRMATION_PENDING)
+    wanted = (
+        ready,
+        Wanted("RoutersConfirmed", True, Reason.ALL_CONFIRMED) if confirmed else pending,
+        Wanted("Accepted", True, Reason.ACCEPTED),
+    )
+    return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)

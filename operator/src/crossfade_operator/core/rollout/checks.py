@@ -1,0 +1,169 @@
+"""What ends a candidate, and what its step still waits for: named checks, the first finding wins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from crossfade_operator.api.modelrollout import ModelRolloutSpec, OnInconclusive, ProveBefore
+from crossfade_operator.api.modelrollout_status import Candidate, Stage, Verdict
+from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.rollout.view import View
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A reason and its sentence. `until` is when looking again can find something else, if time alone can."""
+
+    reason: Reason
+    message: str
+    until: datetime | None = None
+
+
+Check = Callable[[View, Candidate], Finding | None]
+
+
+def first(checks: tuple[Check, ...], view: View, candidate: Candidate) -> Finding | None:
+    """The first check that finds something, in the order of the chain."""
+    return next((finding for check in checks if (finding := check(view, candidate))), None)
+
+
+# What ends a candidate ---------------------------------------------------------------------------------------
+
+
+def _harm_is_shown(view: View, candidate: Candidate) -> Finding | None:
+    if candidate.verdict is not Verdict.HARMFUL:
+        return None
+    return Finding(Reason.EVIDENCE_OF_HARM, candidate.message or Reason.EVIDENCE_OF_HARM.sentence)
+
+
+def _crash_loops_without_a_ready_pod(view: View, candidate: Candidate) -> Finding | None:
+    pods = view.pods_of(candidate.revision)
+    if candidate.stage is Stage.STARTING or pods.ready > 0 or not pods.crashing:
+        return None
+    return Finding(Reason.CRASH_LOOPING, pods.crashing)
+
+
+def _is_unready_past_its_deadline(view: View, candidate: Candidate) -> Finding | None:
+    pods = view.pods_of(candidate.revision)
+    since = candidate.started_at if candidate.stage is Stage.STARTING else candidate.unready_since
+    if since is None or pods.all_ready or view.now < since + view.spec.progress_deadline:
+        return None
+    why = pods.crashing or f"{pods.ready} of {pods.wanted} pods are ready"
+    return Finding(Reason.PROGRESS_DEADLINE_EXCEEDED, f"after {view.spec.progress_deadline} {why}")
+
+
+def _is_inconclusive_for_too_long(view: View, candidate: Candidate) -> Finding | None:
+    if view.spec.strategy.analysis.on_inconclusive is not OnInconclusive.ROLLBACK:
+        return None
+    finding = _proof_is_missing(view, candidate)
+    return finding if finding and finding.reason is Reason.INCONCLUSIVE else None
+
+
+ENDS: tuple[Check, ...] = (
+    _harm_is_shown,
+    _crash_loops_without_a_ready_pod,
+    _is_unready_past_its_deadline,
+    _is_inconclusive_for_too_long,
+)
+"""Any of these takes the candidate out. None of the middle two needs the analyzer or Prometheus."""
+
+
+# What a step waits for ---------------------------------------------------------------------------------------
+
+
+def step_index(spec: ModelRolloutSpec, candidate: Candidate) -> int:
+    """The candidate's step, kept inside a list of steps that may have been edited since."""
+    return min(candidate.step, len(spec.strategy.steps) - 1)
+
+
+def step_of(view: View, candidate: Candidate) -> int:
+    return step_index(view.spec, candidate)
+
+
+def is_last_step(view: View, candidate: Candidate) -> bool:
+    return step_of(view, candidate) == len(view.spec.strategy.steps) - 1
+
+
+def hold_ends_at(view: View, candidate: Candidate) -> datetime | None:
+    if candidate.step_started_at is None:
+        return None
+    return candidate.step_started_at + view.spec.strategy.steps[step_of(view, candidate)].hold
+
+
+def _pods_are_unready(view: View, candidate: Candidate) -> Finding | None:
+    pods = view.pods_of(candidate.revision)
+    if pods.all_ready:
+        return None
+    since = candidate.unready_since or view.now
+    message = f"{pods.ready} of {pods.wanted} candidate pods are ready"
+    return Finding(Reason.CANDIDATE_UNREADY, message, since + view.spec.progress_deadline)
+
+
+def _is_paused(view: View, candidate: Candidate) -> Finding | None:
+    return Finding(Reason.PAUSED, Reason.PAUSED.sentence) if view.spec.paused else None
+
+
+_BLIND = {
+    Reason.ANALYZER_UNAVAILABLE,
+    Reason.METRICS_UNAVAILABLE,
+    Reason.CONTRACT_BROKEN,
+    Reason.SAMPLE_RATIO_MISMATCH,
+}
+
+
+def _cannot_judge(view: View, candidate: Candidate) -> Finding | None:
+    if candidate.reason is None or candidate.reason not in _BLIND:
+        return None
+    return Finding(Reason(candidate.reason), candidate.message or Reason(candidate.reason).sentence)
+
+
+def _hold_is_running(view: View, candidate: Candidate) -> Finding | None:
+    ends = hold_ends_at(view, candidate)
+    if ends is not None and view.now >= ends:
+        return None
+    return Finding(Reason.ANALYZING, candidate.message or "the hold is running", ends)
+
+
+def _requests_are_too_few(view: View, candidate: Candidate) -> Finding | None:
+    step = view.spec.strategy.steps[step_of(view, candidate)]
+    seen = candidate.requests.candidate_in_step
+    if step.mirror or seen >= step.min_requests:
+        return None
+    return Finding(Reason.INSUFFICIENT_DATA, f"{seen:,} of {step.min_requests:,} requests seen by the candidate")
+
+
+def _proof_is_missing(view: View, candidate: Candidate) -> Finding | None:
+    analysis = view.spec.strategy.analysis
+    needed = is_last_step(view, candidate) or analysis.prove_before is ProveBefore.NEXT_STEP
+    if candidate.proven or not needed or view.spec.strategy.steps[step_of(view, candidate)].mirror:
+        return None
+    ends = hold_ends_at(view, candidate)
+    due = ends + analysis.inconclusive_after if ends else None
+    reason = Reason.INCONCLUSIVE if due and view.now >= due else Reason.INSUFFICIENT_DATA
+    return Finding(reason, candidate.message or "not every guardrail is proven yet", due)
+
+
+def _approval_is_missing(view: View, candidate: Candidate) -> Finding | None:
+    needed = view.spec.strategy.steps[step_of(view, candidate)].approvals
+    if candidate.approvals >= needed:
+        return None
+    return Finding(Reason.APPROVAL_MISSING, f"{candidate.approvals} of {needed} approvals given")
+
+
+def _next_slice_does_not_fit(view: View, candidate: Candidate) -> Finding | None:
+    return Finding(Reason.NO_FREE_POSITIONS, view.no_room) if view.no_room else None
+
+
+WAITS: tuple[Check, ...] = (
+    _pods_are_unready,
+    _is_paused,
+    _cannot_judge,
+    _hold_is_running,
+    _requests_are_too_few,
+    _proof_is_missing,
+    _approval_is_missing,
+    _next_slice_does_not_fit,
+)
+"""What keeps a candidate in its step, most urgent first. None of them: the step is done."""

@@ -1,0 +1,111 @@
+"""The moves of a rollout: each one writes its decision and the status that follows from it, and nothing else."""
+
+from __future__ import annotations
+
+from crossfade_operator.api.modelrollout_status import Action, Candidate, CandidateRequests, Outcome, Retiring, Stage
+from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.rollout.checks import is_last_step, step_of
+from crossfade_operator.core.rollout.records import RULE, decide_to
+from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+
+
+def start(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
+    """Bring up the pods of the target revision. It has no users yet."""
+    status = turn.status
+    restore = (
+        status.previous_revision == view.target
+        and status.previous_until is not None
+        and view.now < status.previous_until
+    )
+    candidate = Candidate(
+        revision=view.target,
+        attempt=status.attempts + 1,
+        stage=Stage.STARTING,
+        started_at=view.now,
+        deadline_at=view.now + view.spec.progress_deadline,
+        restore=restore,
+    )
+    turn = turn.set(
+        candidate=candidate,
+        attempts=status.attempts + 1,
+        retiring=tuple(entry for entry in status.retiring if entry.revision != view.target),
+        metrics=(),
+    )
+    return decide_to(view, turn, Action.START, reason, _start_message(view, turn, restore), revision=view.target, by=by)
+
+
+def _start_message(view: View, turn: Turn, restore: bool) -> str:
+    if turn.status.stable_revision is None:
+        return "the first revision goes straight to stable once its pods are ready"
+    if restore:
+        return "the previous stable revision is restored once its pods are ready, without steps"
+    return f"a candidate for {len(view.spec.strategy.steps)} steps"
+
+
+def first_slice(view: View, turn: Turn) -> Turn:
+    """From ready pods to the first step's slice. What the guarantee rests on is pinned here."""
+    turn = turn.set_candidate(plan=view.plan.model_dump(mode="json", by_alias=True) if view.plan else {})
+    return _enter(view, turn, 0, Reason.CANDIDATE_READY, RULE)
+
+
+def next_step(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
+    """To the next step, or to promotion after the last."""
+    candidate = candidate_of(turn)
+    if is_last_step(view, candidate):
+        promoted = Reason.ALL_STEPS_PROVEN if reason is Reason.STEP_PROVEN else reason
+        return promote(view, turn, Action.PROMOTE, promoted, by=by)
+    return _enter(view, turn, step_of(view, candidate) + 1, reason, by)
+
+
+def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
+    wanted = view.spec.strategy.steps[step]
+    verb = "copies of" if wanted.mirror else "a slice of"
+    message = f"step {step + 1}/{len(view.spec.strategy.steps)}: {verb} {wanted.slice}"
+    turn = turn.set_candidate(
+        stage=Stage.SHIFTING,
+        step=step,
+        step_started_at=None,
+        next_look_at=None,
+        approvals=0,
+        requests=CandidateRequests(),
+    )
+    return decide_to(view, turn, Action.ADVANCE, reason, message, revision=candidate_of(turn).revision, by=by)
+
+
+def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str = RULE) -> Turn:
+    """The candidate becomes stable, in one write of the table; the old stable stays restorable for a while."""
+    candidate, old = candidate_of(turn), turn.status.stable_revision
+    message = f"everyone is served by {candidate.revision}" + (f" instead of {old}" if old else "")
+    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, by=by)
+    retiring = tuple(entry for entry in turn.status.retiring if entry.revision not in (candidate.revision, old))
+    return turn.set(
+        candidate=None,
+        stable_revision=candidate.revision,
+        previous_revision=old,
+        previous_until=view.now + view.spec.rollback_window if old else None,
+        failed_revision=None,
+        retiring=(*retiring, Retiring(revision=old)) if old else retiring,
+        phase=None,
+    )
+
+
+def withdraw(view: View, turn: Turn, outcome: Outcome, reason: Reason, message: str, *, by: str = RULE) -> Turn:
+    """The candidate's slice goes back to stable, in one write of the table."""
+    candidate = candidate_of(turn)
+    action = {
+        Outcome.ROLLED_BACK: Action.ROLLBACK,
+        Outcome.SUPERSEDED: Action.SUPERSEDE,
+        Outcome.BACK_TO_STABLE: Action.WITHDRAW,
+    }[outcome]
+    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, by=by)
+    turn = turn.set_candidate(stage=Stage.WITHDRAWING, outcome=outcome, reason=reason.value, message=message)
+    if outcome is Outcome.ROLLED_BACK:
+        turn = turn.set(failed_revision=candidate.revision)
+    return turn
+
+
+def retire(view: View, turn: Turn) -> Turn:
+    """The withdrawn candidate is gone from every router: it only waits for its pods' end now."""
+    gone = candidate_of(turn).revision
+    kept = tuple(entry for entry in turn.status.retiring if entry.revision != gone)
+    return turn.set(candidate=None, retiring=(*kept, Retiring(revision=gone)))

@@ -1,0 +1,197 @@
+"""How a rollout is shown: phase, reason, sentence, columns and conditions, all computed from what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crossfade_analyzer.contract import ArmCounts, Evaluation, MetricResult
+from crossfade_operator.api.meta import Condition
+from crossfade_operator.api.modelrollout_status import ArmResult, Outcome, Phase, Role, Stage, Verdict
+from crossfade_operator.api.modelrollout_status import MetricResult as MetricRow
+from crossfade_operator.core import conditions
+from crossfade_operator.core.conditions import Wanted
+from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.rollout import checks
+from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+from crossfade_operator.core.slices import percent
+
+
+@dataclass(frozen=True)
+class Shown:
+    phase: Phase
+    reason: Reason
+    message: str = ""
+
+
+def finish(view: View, turn: Turn) -> Turn:
+    """Write phase, reason, message, columns and conditions into the turn's status."""
+    shown = _shown(view, turn)
+    status, candidate = turn.status, turn.status.candidate
+    stable = view.pods_of(status.stable_revision)
+    turn = turn.set(
+        observed_generation=view.generation,
+        phase=shown.phase,
+        reason=shown.reason.value,
+        message=shown.message or shown.reason.sentence,
+        step=candidate.step + 1 if candidate and candidate.stage in (Stage.SHIFTING, Stage.ANALYZING) else 0,
+        steps=len(view.spec.strategy.steps),
+        slice=_slice(view, turn),
+        candidate_revision=candidate.revision if candidate else None,
+        revision=candidate.revision if candidate else status.stable_revision,
+        replicas=stable.wanted + (view.pods_of(candidate.revision).wanted if candidate else 0),
+        ready_replicas=stable.ready + (view.pods_of(candidate.revision).ready if candidate else 0),
+        selector=f"crossfade.dev/rollout={view.name},crossfade.dev/component=revision",
+    )
+    return turn.set(conditions=_conditions(view, turn, shown))
+
+
+# Phase -------------------------------------------------------------------------------------------------------
+
+
+def _shown(view: View, turn: Turn) -> Shown:
+    if not view.endpoint_found:
+        message = f"there is no ModelEndpoint {view.spec.endpoint!r} in this namespace; create it"
+        return Shown(Phase.PENDING, Reason.ENDPOINT_NOT_FOUND, message)
+    if view.claimed_by is not None:
+        message = f"ModelRollout {view.claimed_by!r} holds the endpoint {view.spec.endpoint!r}; delete one of the two"
+        return Shown(Phase.REFUSED, Reason.ENDPOINT_CLAIMED, message)
+    return _with_candidate(view, turn) if turn.status.candidate else _without_candidate(view, turn)
+
+
+def _without_candidate(view: View, turn: Turn) -> Shown:
+    status = turn.status
+    if status.failed_revision == view.target:
+        return Shown(Phase.ROLLED_BACK, *_last(turn, "Rollback", Reason.EVIDENCE_OF_HARM))
+    if view.spec.paused and view.target != status.stable_revision:
+        return Shown(Phase.PAUSED, Reason.PAUSED)
+    if status.stable_revision is None:
+        return Shown(Phase.PENDING, Reason.FIRST_REVISION_STARTING)
+    settled = view.routes.confirmed and view.routes.stable == status.stable_revision
+    if settled or status.phase is Phase.PROMOTED:
+        return Shown(Phase.PROMOTED, *_last(turn, None, Reason.UP_TO_DATE))
+    return Shown(Phase.PROGRESSING, Reason.SHIFTING_TRAFFIC)
+
+
+def _last(turn: Turn, action: str | None, default: Reason) -> tuple[Reason, str]:
+    """Reason and sentence of the last decision (of one kind of action)."""
+    for record in reversed(turn.status.decisions):
+        if action is None or record.action.value == action:
+            return Reason(record.reason), record.message
+    return default, default.sentence
+
+
+def _with_candidate(view: View, turn: Turn) -> Shown:
+    candidate = candidate_of(turn)
+    if candidate.stage is Stage.WITHDRAWING:
+        phase = Phase.ROLLED_BACK if candidate.outcome is Outcome.ROLLED_BACK else Phase.PROGRESSING
+        return Shown(phase, Reason(candidate.reason or Reason.WITHDRAWING), candidate.message or "")
+    if candidate.problem:
+        return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, candidate.problem)
+    if candidate.stage is Stage.STARTING:
+        return _starting(view, turn)
+    if candidate.stage is Stage.SHIFTING:
+        return Shown(Phase.PROGRESSING, Reason.SHIFTING_TRAFFIC, _in_step(view, turn, Reason.SHIFTING_TRAFFIC.sentence))
+    return _analyzing(view, turn)
+
+
+def _starting(view: View, turn: Turn) -> Shown:
+    candidate = candidate_of(turn)
+    pods = view.pods_of(candidate.revision)
+    message = f"{pods.ready} of {pods.wanted} pods of {candidate.revision} are ready"
+    if turn.status.stable_revision is None:
+        late = view.now >= candidate.deadline_at
+        reason = Reason.PROGRESS_DEADLINE_EXCEEDED if late else Reason.FIRST_REVISION_STARTING
+        return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.crashing}" if pods.crashing else message)
+    if view.spec.paused:
+        return Shown(Phase.PAUSED, Reason.PAUSED)
+    if pods.all_ready and view.plan_problem:
+        return Shown(Phase.HOLDING, Reason.CONTRACT_BROKEN, view.plan_problem)
+    if pods.all_ready and view.no_room:
+        return Shown(Phase.HOLDING, Reason.NO_FREE_POSITIONS, view.no_room)
+    return Shown(
+        Phase.PROGRESSING, Reason.CANDIDATE_STARTING, f"{message}: {pods.crashing}" if pods.crashing else message
+    )
+
+
+_PHASES = {
+    Reason.ANALYZING: Phase.PROGRESSING,
+    Reason.PAUSED: Phase.PAUSED,
+    Reason.APPROVAL_MISSING: Phase.AWAITING_APPROVAL,
+}
+
+
+def _analyzing(view: View, turn: Turn) -> Shown:
+    finding = checks.first(checks.WAITS, view, candidate_of(turn))
+    if finding is None:
+        return Shown(Phase.PROGRESSING, Reason.ANALYZING, _in_step(view, turn, "done; the next look confirms it"))
+    return Shown(_PHASES.get(finding.reason, Phase.HOLDING), finding.reason, _in_step(view, turn, finding.message))
+
+
+def _in_step(view: View, turn: Turn, message: str) -> str:
+    steps = view.spec.strategy.steps
+    index = checks.step_of(view, candidate_of(turn))
+    return f"step {index + 1}/{len(steps)} at {steps[index].slice}: {message}"
+
+
+# Columns and conditions --------------------------------------------------------------------------------------
+
+
+def _slice(view: View, turn: Turn) -> str:
+    """The share of the users who get `status.revision`."""
+    if turn.status.candidate is None:
+        return "100%" if turn.status.stable_revision else "0%"
+    granted = view.routes.candidate
+    mine = granted is not None and granted.revision == turn.status.candidate.revision
+    return percent(granted.positions) if granted is not None and mine else "0%"
+
+
+def _conditions(view: View, turn: Turn, shown: Shown) -> tuple[Condition, ...]:
+    status, stable = turn.status, view.pods_of(turn.status.stable_revision)
+    looked = view.endpoint_found and view.claimed_by is None
+    moving = shown.phase in (Phase.INITIALIZING, Phase.PROGRESSING)
+    message = shown.message
+    ready_message = f"{stable.ready} of {stable.wanted} pods of the stable revision are ready"
+    ready: bool | None = stable.wanted > 0 and stable.ready >= stable.wanted if looked else None
+    if status.stable_revision is None:
+        ready = False if looked else None
+        ready_message = "there is no stable revision yet"
+    wanted = (
+        Wanted("Ready", ready, Reason.UP_TO_DATE if ready else shown.reason, ready_message),
+        Wanted("Progressing", moving, shown.reason, message),
+        Wanted("Promoted", shown.phase is Phase.PROMOTED, shown.reason, message),
+        Wanted("RolledBack", shown.phase is Phase.ROLLED_BACK, shown.reason, message),
+        Wanted("Paused", view.spec.paused, Reason.PAUSED if view.spec.paused else shown.reason, message),
+    )
+    return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)
+
+
+# Evidence ----------------------------------------------------------------------------------------------------
+
+
+def metric_rows(evaluation: Evaluation) -> tuple[MetricRow, ...]:
+    """The last look's results, one row a metric, as `kubectl describe` shows them."""
+    return tuple(_row(result) for result in evaluation.metrics)
+
+
+def _row(result: MetricResult) -> MetricRow:
+    return MetricRow(
+        name=result.name,
+        role=Role(result.role.value),
+        verdict=Verdict(result.verdict.value),
+        control=_arm(result.control),
+        candidate=_arm(result.candidate),
+        ratio=_number(result.ratio),
+        lower=_number(result.lower),
+        upper=_number(result.upper),
+        message=result.message,
+    )
+
+
+def _arm(counts: ArmCounts | None) -> ArmResult | None:
+    if counts is None:
+        return None
+    return ArmResult(events=counts.events, total=counts.total, value=_number(counts.value))
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.4g}"

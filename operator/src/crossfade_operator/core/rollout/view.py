@@ -1,0 +1,104 @@
+"""What a decision about a rollout is made from, and what it comes to. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from crossfade_analyzer.contract import Evaluation, Plan
+from crossfade_operator.api.modelrollout import ModelRolloutSpec
+from crossfade_operator.api.modelrollout_status import Candidate, ModelRolloutStatus
+from crossfade_operator.core.effects import Announce
+from crossfade_operator.core.slices import Grant
+from crossfade_operator.ports.verdicts import Unavailable
+
+
+@dataclass(frozen=True)
+class Pods:
+    """One revision's pods, as its Deployment and they themselves say."""
+
+    wanted: int = 0
+    ready: int = 0
+    current: bool = False
+    """The Deployment controller has acted on what we last asked for."""
+    crashing: str | None = None
+    """A sentence about a container that crashes again and again, or cannot start."""
+
+    @property
+    def all_ready(self) -> bool:
+        return self.current and self.ready >= self.wanted
+
+
+@dataclass(frozen=True)
+class Routes:
+    """The endpoint's routes. `confirmed`: every ready router has run the newest table."""
+
+    confirmed: bool = False
+    stable: str | None = None
+    candidate: Grant | None = None
+    mirrored: Grant | None = None
+    holdout: Grant | None = None
+
+    @property
+    def referenced(self) -> frozenset[str]:
+        grants = (self.candidate, self.mirrored, self.holdout)
+        return frozenset({grant.revision for grant in grants if grant} | ({self.stable} if self.stable else set()))
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything a decision may depend on. What could not be seen is None, never a guess."""
+
+    name: str
+    generation: int
+    spec: ModelRolloutSpec
+    status: ModelRolloutStatus
+    target: str
+    """The revision of `spec.template`."""
+    now: datetime
+    endpoint_found: bool = True
+    claimed_by: str | None = None
+    """Another ModelRollout that holds the endpoint."""
+    pods: Mapping[str, Pods] = field(default_factory=dict)
+    routes: Routes = field(default_factory=Routes)
+    no_room: str | None = None
+    """The sentence when the next slice does not fit."""
+    plan: Plan | None = None
+    """The analysis as the specs say it now; a candidate keeps the one it started with."""
+    plan_problem: str | None = None
+    """Why the analysis cannot be planned (a Metric that does not exist)."""
+    evaluation: Evaluation | Unavailable | None = None
+    """The answer to a look that was due, or None when none was."""
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """Tokens of the annotations `crossfade.dev/promote|abort|retry`."""
+
+    def pods_of(self, revision: str | None) -> Pods:
+        return self.pods.get(revision, Pods()) if revision else Pods()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A decision in the making: the next status, and what to tell people."""
+
+    status: ModelRolloutStatus
+    events: tuple[Announce, ...] = ()
+
+    def set(self, **changes: object) -> Turn:
+        return replace(self, status=self.status.model_copy(update=changes))
+
+    def set_candidate(self, **changes: object) -> Turn:
+        candidate = self.status.candidate
+        assert candidate is not None  # noqa: S101 - callers have one
+        return self.set(candidate=candidate.model_copy(update=changes))
+
+    def say(self, event: Announce) -> Turn:
+        return replace(self, events=(*self.events, event))
+
+
+def candidate_of(turn: Turn) -> Candidate:
+    """The candidate of a turn that is known to have one."""
+    candidate = turn.status.candidate
+    if candidate is None:
+        raise ValueError("there is no candidate")
+    return candidate
