@@ -192,7 +192,7 @@ def _decision(decision: Decision, paint: Paint, wide: int) -> list[str]:
     where = f"step {decision.step} · {decision.slice}" if decision.step else ""
     first = f"  {when}  {action} {decision.revision}  {where}".rstrip()
     why = f"{decision.reason}: {decision.message}" if decision.message else decision.reason
-    evidence = f", evidence {decision.evidence[:19]}…" if decision.evidence else ""
+    evidence = f", evidence {decision.evidence[:15]}…" if decision.evidence else ""
     return [first, *_wrapped("            ", f"{why} ({decision.by}{evidence})", wide)]
 
 

@@ -12,7 +12,7 @@ Obj = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric's last result; numbers as the status shows them."""
+    """One metric's last result; the arms' counts as text."""
 
     name: str
     role: str
@@ -170,7 +170,15 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def _shown(value: Any) -> str:
-    if value is None:
+def _shown(counted: Obj | None) -> str:
+    """`1.02% (123 of 12,045)` for events among requests; the bare value for a mean."""
+    if not counted:
         return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    events, total, value = (
+        int(counted.get("events") or 0),
+        int(counted.get("total") or 0),
+        _number(counted.get("value")),
+    )
+    if value is None:
+        return f"no value (0 of {total:,})"
+    return f"{value:.2%} ({events:,} of {total:,})" if 0 <= events <= total else f"{value:.4g}"
