@@ -99,6 +99,12 @@ ObjectName = Annotated[
 ]
 """The name of an endpoint or rollout: children are named after it, so it is a DNS label with room to spare."""
 
+CHILDREN_NAMES = Rule(
+    cel=f"self.metadata.name.size() <= 40 && self.metadata.name.matches('{DNS_LABEL}')",
+    message="the name must be at most 40 lower-case letters, digits and '-', starting with a letter: Services and pods "
+    "are named after it",
+)
+
 MetricName = Annotated[
     str,
     TextFormat(
@@ -118,7 +124,8 @@ Word = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9]{0,62}$", max_length=6
 
 ShortText = Annotated[str, Field(max_length=253)]
 Digest = Annotated[str, Field(max_length=128)]
-Whole = Annotated[StrictInt, Field(ge=0, le=2**63 - 1)]
+Int64 = Annotated[StrictInt, Field(json_schema_extra={"format": "int64"})]
+Whole = Annotated[StrictInt, Field(ge=0, json_schema_extra={"format": "int64"})]
 
 MESSAGE_LENGTH = 1024
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from crossfade_operator.api.meta import Column, Owner, Resource, SpecModel, TextFormat
+from crossfade_operator.api.meta import DNS_LABEL, Column, Owner, Resource, SpecModel, TextFormat
 from crossfade_operator.api.metric_status import MetricStatus
 from crossfade_operator.api.quantities import PositiveDuration
 from crossfade_operator.api.rules import Rule
@@ -119,6 +119,10 @@ RESOURCE = Resource(
     spec=MetricSpec,
     status=MetricStatus,
     rules=(
+        Rule(
+            cel=f"self.metadata.name.size() <= 63 && self.metadata.name.matches('{DNS_LABEL}')",
+            message="the name must be at most 63 lower-case letters, digits and '-', starting with a letter",
+        ),
         Rule(
             cel=f"!(self.metadata.name in {list(BUILT_IN)})",
             message="error-rate and latency are measured by the router itself: use them by name, or choose another",

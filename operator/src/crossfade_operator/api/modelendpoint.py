@@ -8,22 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictInt
 
-from crossfade_operator.api.meta import Column, ObjectName, Owner, Resource, Scale, SpecModel, TextFormat, Timestamp
+from crossfade_operator.api.meta import CHILDREN_NAMES, Column, Owner, Resource, Scale, SpecModel, TextFormat, Timestamp
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.quantities import GridShare, LatencyBound, SliceShare, Timeout
 from crossfade_operator.api.rules import Rule, unchangeable
-
-__all__ = [
-    "RESOURCE",
-    "Holdout",
-    "ModelEndpointSpec",
-    "ObjectName",
-    "Policy",
-    "Router",
-    "RouterType",
-    "Testers",
-    "Unit",
-]
 
 INTERNAL_HEADERS = r"^(x-arm|x-abucket|x-crossfade-.*|x-envoy-.*)$"
 _NOT_INTERNAL = (
@@ -213,7 +201,13 @@ RESOURCE = Resource(
     "who holds which users now.",
     spec=ModelEndpointSpec,
     status=ModelEndpointStatus,
-    rules=(),
+    rules=(
+        CHILDREN_NAMES,
+        Rule(
+            cel="!self.metadata.name.endsWith('-testers')",
+            message="the name must not end in -testers: another endpoint's Service for testers may be called so",
+        ),
+    ),
     columns=(
         Column("Stable", ".status.stableRevision", "Revision that users get unless they are in a slice."),
         Column("Candidate", ".status.candidateRevision", "Revision that is being tried on a slice."),

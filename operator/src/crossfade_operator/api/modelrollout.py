@@ -8,7 +8,16 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.meta import CHILDREN_NAMES, Column, MetricName, ObjectName, Owner, Resource, Scale, SpecModel
+from crossfade_operator.api.meta import (
+    CHILDREN_NAMES,
+    Column,
+    MetricName,
+    ObjectName,
+    Owner,
+    Resource,
+    Scale,
+    SpecModel,
+)
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Role
 from crossfade_operator.api.podtemplate import PodTemplate
 from crossfade_operator.api.quantities import (

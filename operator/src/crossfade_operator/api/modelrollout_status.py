@@ -10,6 +10,7 @@ from pydantic import Field, StrictBool, StrictInt
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
+    Int64,
     Message,
     Revision,
     ShortText,
@@ -159,7 +160,7 @@ class Decision(StatusModel):
 class ArmResult(StatusModel):
     """What was counted in one arm."""
 
-    events: StrictInt = Field(description="Counted events, such as errors; for means the sum in millionths.")
+    events: Int64 = Field(description="Counted events, such as errors; for means the sum in millionths.")
     total: Whole = Field(description="Out of how many.")
     value: Number | None = Field(default=None, description="Events per one of the total.")
 
@@ -195,7 +196,9 @@ class ModelRolloutStatus(StatusModel):
     message: Message | None = Field(default=None, description="Why, and what to do, in a sentence.")
     step: StrictInt = Field(default=0, ge=0, le=20, description="The step in force, from 1; 0 for none.")
     steps: StrictInt = Field(default=0, ge=0, le=20, description="How many steps there are.")
-    slice: ShortText | None = Field(default=None, description="The share of the users that `revision` has, such as 10%.")
+    slice: ShortText | None = Field(
+        default=None, description="The share of the users that `revision` has, such as 10%."
+    )
     stable_revision: Revision | None = Field(default=None, description="The revision users get unless in a slice.")
     candidate_revision: Revision | None = Field(default=None, description="The revision being tried.")
     revision: Revision | None = Field(default=None, description="The candidate, or the stable revision without one.")

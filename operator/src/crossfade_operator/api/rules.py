@@ -14,8 +14,9 @@ from typing import Any
 class Rule:
     """What must hold of a value, and the sentence for who broke it: what is wrong and what to do.
 
-    `cel` sees the value as `self`; it is None where the structural schema already says it. `holds` gets the parsed value; it is None for rules that compare with the object
-    before (`oldSelf`), which only the API server can see. `at` is the field the message points at, such as `.steps`.
+    `cel` sees the value as `self`; it is None where the structural schema already says it. `holds` gets the parsed
+    value; it is None for rules that compare with the object before (`oldSelf`), which only the API server can see.
+    `at` is the field the message points at, such as `.steps`.
     """
 
     cel: str | None
