@@ -1,0 +1,161 @@
+"""The `Cluster` port on a Kubernetes API server: fresh reads of primaries, cached children, fenced writes."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crossfade_operator.adapters.api import APPLY, MERGE, Api, NotFound
+from crossfade_operator.adapters.events import Recorder
+from crossfade_operator.adapters.lease import Fence, fenced
+from crossfade_operator.adapters.slim import content_mark
+from crossfade_operator.adapters.watchcache import (
+    CHILD_KINDS,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    POD,
+    SERVICE,
+    Kind,
+    WatchCache,
+)
+from crossfade_operator.ports.cluster import Children, Conflict, Key, Obj, Ref, Refused
+from crossfade_operator.ports.telemetry import CallTelemetry
+
+FIELD_MANAGER = "crossfade-serving"
+GROUP = "crossfade.dev/v1alpha1"
+ENDPOINT = Kind(GROUP, "ModelEndpoint", "modelendpoints")
+ROLLOUT = Kind(GROUP, "ModelRollout", "modelrollouts")
+METRIC = Kind(GROUP, "Metric", "metrics")
+KINDS = {(kind.api_version, kind.kind): kind for kind in (*CHILD_KINDS, ENDPOINT, ROLLOUT, METRIC)}
+REMEMBERED = 20_000
+
+
+class KubernetesCluster:
+    """Implements `ports.cluster.Cluster`. `fence` says whether this process may still write."""
+
+    def __init__(self, api: Api, cache: WatchCache, fence: Fence, recorder: Recorder, telemetry: CallTelemetry) -> None:
+        self._api = api
+        self._cache = cache
+        self._fence = fence
+        self._recorder = recorder
+        self._telemetry = telemetry
+        self._applied: OrderedDict[Ref, tuple[bytes, object]] = OrderedDict()
+
+    async def endpoint(self, key: Key) -> Obj | None:
+        return await self._get(ENDPOINT, key.namespace, key.endpoint)
+
+    async def rollouts(self, key: Key) -> Sequence[Obj]:
+        """One consistent list, filtered by the API server: it needs `.spec.endpoint` as a selectable field."""
+        query = {"fieldSelector": f"spec.endpoint={key.endpoint}"}
+        found = await self._api.request("GET", ROLLOUT.collection(key.namespace), query=query)
+        items = [{**item, "apiVersion": GROUP, "kind": ROLLOUT.kind} for item in found.get("items") or ()]
+        return sorted(items, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
+
+    async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
+        found = await asyncio.gather(*(self._get(METRIC, namespace, name) for name in names))
+        return {name: obj for name, obj in zip(names, found, strict=True) if obj is not None}
+
+    async def children(self, key: Key) -> Children:
+        """From the watch cache, once it has been filled. ConfigMaps come without data, Pods without most of spec."""
+        await self._cache.synced()
+        deployments, services, config_maps, pods = (
+            self._cache.store(kind).of(key) for kind in (DEPLOYMENT, SERVICE, CONFIG_MAP, POD)
+        )
+        return Children(deployments, services, config_maps, pods)
+
+    async def apply(self, manifest: Obj) -> Obj:
+        """Sends nothing when the object is as our last apply of this very manifest left it."""
+        ref = _unguarded(Ref.of(manifest))
+        digest = _digest(manifest)
+        known = self._cache.find(ref.api_version, ref.kind, ref.namespace, ref.name)
+        if known is not None and self._applied.get(ref) == (digest, content_mark(known)):
+            self._telemetry.apply_skipped(_kind(ref).plural)
+            return known
+        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        async with fenced(self._fence):
+            result = await self._api.request("PATCH", _path(ref), query=query, body=manifest, content_type=APPLY)
+        self._cache.learn(result)
+        self._remember(ref, digest, result)
+        return result
+
+    async def delete(self, ref: Ref) -> None:
+        options: dict[str, Any] = {"propagationPolicy": "Background"}
+        if ref.uid is not None:
+            options["preconditions"] = {"uid": ref.uid}
+        try:
+            async with fenced(self._fence):
+                await self._api.request("DELETE", _path(ref), body=options)
+        except NotFound:
+            pass
+        except Conflict:
+            if ref.uid is None:
+                raise
+            # A namesake stands in its place: the one that was meant is gone.
+        self._applied.pop(_unguarded(ref), None)
+
+    async def write_status(self, obj: Obj, status: Mapping[str, Any]) -> Obj:
+        """Sends nothing when `status` is what `obj` has already."""
+        if obj.get("status", {}) == status:
+            return obj
+        async with fenced(self._fence):
+            return await self._api.request(
+                "PUT",
+                f"{_path(Ref.of(obj))}/status",
+                query={"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"},
+                body={**obj, "status": status},
+            )
+
+    async def annotate_pods(self, key: Key, names: Sequence[str], annotation: str, value: str) -> None:
+        patch = {"metadata": {"annotations": {annotation: value}}}
+        await asyncio.gather(*(self._patch_pod(key.namespace, name, patch) for name in names))
+
+    async def event(self, about: Obj, kind: str, reason: str, message: str) -> None:
+        if self._fence.remaining() > 0:
+            await self._recorder.record(about, kind, reason, message)
+
+    async def _get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+        try:
+            return await self._api.request("GET", f"{kind.collection(namespace)}/{name}")
+        except NotFound:
+            return None
+
+    async def _patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
+        path = f"{POD.collection(namespace)}/{name}"
+        query = {"fieldManager": FIELD_MANAGER}
+        try:
+            async with fenced(self._fence):
+                await self._api.request("PATCH", path, query=query, body=patch, content_type=MERGE)
+        except NotFound:
+            return
+
+    def _remember(self, ref: Ref, digest: bytes, result: Obj) -> None:
+        self._applied[ref] = (digest, content_mark(result))
+        self._applied.move_to_end(ref)
+        while len(self._applied) > REMEMBERED:
+            self._applied.popitem(last=False)
+
+
+def _unguarded(ref: Ref) -> Ref:
+    return Ref(ref.api_version, ref.kind, ref.namespace, ref.name)
+
+
+def _digest(manifest: Obj) -> bytes:
+    text = json.dumps(manifest, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _kind(ref: Ref) -> Kind:
+    kind = KINDS.get((ref.api_version, ref.kind))
+    if kind is None:
+        raise Refused(
+            f"{ref.api_version} {ref.kind} {ref.namespace}/{ref.name}: this controller does not handle that kind"
+        )
+    return kind
+
+
+def _path(ref: Ref) -> str:
+    return f"{_kind(ref).collection(ref.namespace)}/{ref.name}"

@@ -1,0 +1,87 @@
+"""The `Routers` port: each router's `ops` listener says which table it runs and how many it refused."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crossfade_operator.ports.routers import RouterPod, RouterReport
+from crossfade_operator.ports.telemetry import CallTelemetry
+
+OPS_PORT = 9902
+WITHIN = 1.0
+REJECTED = re.compile(
+    r"^envoy_(?:listener_manager_lds|cluster_manager_cds|http_rds)_update_rejected(?:\{[^}]*\})? (\d+)", re.MULTILINE
+)
+"""Tables refused, by what they are: listeners, clusters, routes."""
+
+
+class RunningTable(BaseModel):
+    """The answer to `GET /generation`; a router may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    generation: int
+    digest: str | None = None
+
+
+def routers_client() -> httpx.AsyncClient:
+    """A connection pool for `HttpRouters`; connections are not kept, for pods come and go."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(timeout=WITHIN, limits=limits, trust_env=False)
+
+
+class HttpRouters:
+    """Implements `ports.routers.Routers`."""
+
+    def __init__(self, client: httpx.AsyncClient, telemetry: CallTelemetry, *, port: int = OPS_PORT) -> None:
+        self._client = client
+        self._telemetry = telemetry
+        self._port = port
+
+    async def reports(self, pods: Sequence[RouterPod]) -> Sequence[RouterReport]:
+        return await asyncio.gather(*(self._report(pod) for pod in pods))
+
+    async def _report(self, pod: RouterPod) -> RouterReport:
+        try:
+            async with asyncio.timeout(WITHIN):
+                report = await self._ask(pod)
+        except TimeoutError:
+            report = RouterReport(pod.name, None, error=f"no answer within {WITHIN:g} s")
+        except (httpx.HTTPError, ValueError) as error:
+            report = RouterReport(pod.name, None, error=_said(error))
+        self._telemetry.router_call("ok" if report.error is None else "unavailable")
+        return report
+
+    async def _ask(self, pod: RouterPod) -> RouterReport:
+        base = f"http://{_host(pod.ip)}:{self._port}"
+        response = await self._client.get(f"{base}/generation")
+        if response.status_code != httpx.codes.OK:
+            return RouterReport(pod.name, None, error=f"/generation answered {response.status_code}")
+        try:
+            running = RunningTable.model_validate_json(response.content)
+        except ValidationError:
+            return RouterReport(pod.name, None, error=f"/generation answered {response.text[:80]!r}")
+        return RouterReport(pod.name, running.generation, running.digest, await self._rejected(base))
+
+    async def _rejected(self, base: str) -> int:
+        """Refused tables so far; a router whose metrics cannot be read has still confirmed what it runs."""
+        try:
+            response = await self._client.get(f"{base}/metrics", params={"filter": "update_rejected"})
+        except httpx.HTTPError:
+            return 0
+        return sum(int(count) for count in REJECTED.findall(response.text))
+
+
+def _host(ip: str) -> str:
+    address = ip_address(ip)
+    return f"[{address}]" if isinstance(address, IPv6Address) else str(address)
+
+
+def _said(error: Exception) -> str:
+    return str(error) or type(error).__name__

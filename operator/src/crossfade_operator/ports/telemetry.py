@@ -1,0 +1,67 @@
+"""What the controller tells of itself. Every call is cheap, never awaits and never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from crossfade_analyzer.contract import MetricResult
+from crossfade_operator.ports.cluster import Key
+
+
+class RolloutTelemetry(Protocol):
+    """Told by a reconcile: what state it found or made."""
+
+    def rollout(self, namespace: str, name: str, *, phase: str, reason: str, share: float) -> None:
+        """The phase a ModelRollout is in, why, and the share of users (0 to 1) its candidate holds."""
+
+    def rollout_gone(self, namespace: str, name: str) -> None:
+        """The ModelRollout is gone: its series end."""
+
+    def evaluation(self, namespace: str, name: str, verdict: str, metrics: Sequence[MetricResult]) -> None:
+        """An analyzer's answer about a rollout, with the evidence of every metric."""
+
+    def decision(self, namespace: str, name: str, *, action: str, reason: str) -> None:
+        """A decision was recorded."""
+
+    def routers(self, key: Key, *, generation: int, ready: int, confirmed: int, rejected: int) -> None:
+        """The newest route generation, the ready routers, those that run it, and the tables they refused."""
+
+    def endpoint_gone(self, key: Key) -> None:
+        """The ModelEndpoint is gone: its series end."""
+
+
+class WorkTelemetry(Protocol):
+    """Told by a work queue."""
+
+    def reconciled(self, controller: str, outcome: str, seconds: float) -> None:
+        """One reconcile ended: `done`, or the name of the error that ended it."""
+
+    def queued(self, controller: str, depth: int) -> None:
+        """How many keys are ready and wait for a worker."""
+
+
+class CallTelemetry(Protocol):
+    """Told by adapters."""
+
+    def api_call(self, verb: str, resource: str, outcome: str, seconds: float) -> None:
+        """A request to the API server: `200`, `409`, ..., or `unreachable`."""
+
+    def analyzer_call(self, operation: str, outcome: str, seconds: float) -> None:
+        """A request to the analyzer: `ok` or `unavailable`."""
+
+    def router_call(self, outcome: str) -> None:
+        """A question to one router: `ok` or `unavailable`."""
+
+    def apply_skipped(self, resource: str) -> None:
+        """An apply that was not sent, for the object is as we last left it."""
+
+    def watch_restarted(self, resource: str, why: str) -> None:
+        """A watch had to begin again: `ended`, `expired`, `silent` or `failed`."""
+
+    def leading(self, leads: bool) -> None:
+        """Whether this process holds the Lease."""
+
+
+class Telemetry(RolloutTelemetry, WorkTelemetry, CallTelemetry, Protocol):
+    """All of it, as the composition root makes it."""
