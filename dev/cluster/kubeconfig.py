@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import yaml
+
 from dev.cluster.pki import Pki, Subject
 
 

@@ -54,7 +54,7 @@ class ProcessTable:
             name: what to find it by.
             argv: its command line.
             die_with_parent: it is killed when the calling process ends, however that ends.
-            fds: open file descriptors to hand on; the first becomes its descriptor 3.
+            fds: open file descriptors to hand on, under their numbers.
         """
         if running := self.running(name):
             return running

@@ -47,13 +47,13 @@ class Programs:
     def cached(cls, root: Path | None = None, module: Path = TOOLS_MODULE) -> "Programs":
         """The programs for the versions that the module pins, in ``root`` (default: the user's cache)."""
         folder = (root or cache_root()) / "programs"
-        return cls(Cache(folder, source_key(module)), module, _kubernetes_version(module))
+        return cls(Cache(folder, versions_key(module)), module, _kubernetes_version(module))
 
     def path(self, name: str) -> Path:
         """The built program, which is built first when need be (the first one takes minutes)."""
         if name not in PACKAGES:
             raise ClusterError(f"no program named {name!r}", f"there are: {', '.join(PACKAGES)}")
-        return self.cache.ensure(name, lambda folder: self._build(name, folder)) / name
+        return self.cache.ensure(self._entry(name), lambda folder: self._build(name, folder)) / name
 
     def ensure(self, names: Iterable[str]) -> None:
         """Build whatever is missing of ``names``, in this order."""
@@ -62,7 +62,13 @@ class Programs:
 
     def missing(self, names: Iterable[str]) -> list[str]:
         """Those that would have to be built."""
-        return [name for name in names if self.cache.find(name) is None]
+        return [name for name in names if self.cache.find(self._entry(name)) is None]
+
+    def _entry(self, name: str) -> str:
+        """A program of ours changes with its own source, the others only with the pinned versions."""
+        if not PACKAGES[name].startswith("./"):
+            return name
+        return f"{name}-{_fingerprint(self.module, sorted((self.module / name).glob('*.go')))}"
 
     def _build(self, name: str, folder: Path) -> None:
         if shutil.which("go") is None:
@@ -90,10 +96,15 @@ def find_client(programs: Programs, name: str) -> Path:
     return Path(installed) if installed else programs.path(name)
 
 
-def source_key(module: Path) -> str:
-    """Sixteen hexadecimal digits that change with any pinned version or source file of ours."""
+def versions_key(module: Path) -> str:
+    """What changes with any pinned version, and with nothing else."""
+    return _fingerprint(module, [module / "go.mod", module / "go.sum"])
+
+
+def _fingerprint(module: Path, files: Iterable[Path]) -> str:
+    """Sixteen hexadecimal digits for the names and contents of files."""
     content = hashlib.sha256()
-    for path in sorted([module / "go.mod", module / "go.sum", *module.glob("*/*.go")]):
+    for path in files:
         content.update(f"{path.relative_to(module)}\0".encode())
         content.update(path.read_bytes() + b"\0")
     return content.hexdigest()[:16]

@@ -8,9 +8,10 @@ A suite takes them by importing them in its ``conftest.py``::
 from collections.abc import Iterator
 
 import pytest
+from kubernetes import client, config
+
 from dev.cluster.controlplane import ControlPlane, LoopbackControlPlane
 from dev.cluster.programs import Programs
-from kubernetes import client, config
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-// Command forward copies TCP connections that arrive at an already listening socket (file descriptor 3) to one address.
+// Command forward copies TCP connections that arrive at an already listening socket to one address.
 //
 // The socket is opened by the parent in the host's network namespace and inherited by this process, which runs in the
 // node's: so a port on 127.0.0.1 reaches an address that exists only inside the namespace.
@@ -9,25 +9,28 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"time"
 )
 
-const listenerDescriptor = 3
-
 func main() {
-	if len(os.Args) != 2 {
-		fail(fmt.Errorf("want one argument, the HOST:PORT to copy to"))
+	if len(os.Args) != 3 {
+		fail(fmt.Errorf("want two arguments: the listening socket's file descriptor, and the HOST:PORT to copy to"))
 	}
-	listener, err := net.FileListener(os.NewFile(listenerDescriptor, "listener"))
+	descriptor, err := strconv.Atoi(os.Args[1])
 	if err != nil {
-		fail(fmt.Errorf("file descriptor 3 is not a listening socket: %w", err))
+		fail(err)
+	}
+	listener, err := net.FileListener(os.NewFile(uintptr(descriptor), "listener"))
+	if err != nil {
+		fail(fmt.Errorf("file descriptor %d is not a listening socket: %w", descriptor, err))
 	}
 	for {
 		client, err := listener.Accept()
 		if err != nil {
 			fail(err)
 		}
-		go join(client.(*net.TCPConn), os.Args[1])
+		go join(client.(*net.TCPConn), os.Args[2])
 	}
 }
 

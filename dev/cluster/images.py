@@ -1,0 +1,5 @@
+NAMES = ()
+
+
+def buildable() -> list[str]:
+    return []

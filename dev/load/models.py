@@ -1,0 +1,48 @@
+"""Which model an answer came from, and which requests that model fails by itself.
+
+The versions differ in the tracks they know (`serving_image/training/population.py`). A request for a track that the
+answering version does not know fails for a reason of the model's own; any other failure is a failure of delivery.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from serving_image.training import population
+
+FIRST_UNKNOWN_TRACK = {
+    "v1": population.KNOWN_TRACKS,
+    "v2": population.KNOWN_TRACKS,
+    "v3": population.ESTABLISHED_TRACKS,
+}
+"""Tracks from this one on are unknown to the version."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Names of model versions by digest."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def in_directory(cls, directory: Path) -> Models:
+        """The versions under `directory`, one `NAME/model.onnx` each; none when they were not generated yet."""
+        return cls({f"sha256:{_digest(path)}": path.parent.name for path in sorted(directory.glob("*/model.onnx"))})
+
+    def name(self, digest: str | None) -> str:
+        """`v1`, a short digest for a model that is not ours, or `nobody` when no model server answered."""
+        if digest is None:
+            return "nobody"
+        return self.names.get(digest) or digest.removeprefix("sha256:")[:12]
+
+    def fails_by_itself(self, digest: str | None, status: int, track: int) -> bool:
+        """Whether this failure is the model's own: it answered 500 for a track that it does not know."""
+        unknown_from = FIRST_UNKNOWN_TRACK.get(self.name(digest), population.KNOWN_TRACKS)
+        return digest is not None and status == 500 and track >= unknown_from
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
