@@ -53,11 +53,12 @@ class StructuralSchema(GenerateJsonSchema):
         return self.generate_inner(schema["schema"])
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Write defaults down, also those of whole parts (`{}`), or theirs would never be applied."""
+        """Write defaults down; those of whole parts in full, because the rules are checked on them as they stand."""
         inner = self.generate_inner(schema["schema"])
         if not self.defaults or ("default" in schema and schema["default"] is None):
             return inner
-        default = {} if "default_factory" in schema else self.encode_default(schema["default"])
+        factory = schema.get("default_factory")
+        default = self.encode_default(factory() if factory else schema["default"])  # type: ignore[call-arg]
         return {"allOf": [inner], "default": default} if "$ref" in inner else {**inner, "default": default}
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
@@ -143,7 +144,7 @@ def _described(schema: JsonSchemaValue, at: str) -> JsonSchemaValue:
     description = schema.get("description")
     if not description or not description.endswith("."):
         raise NotStructural(f"{at}: a field needs a description that ends in a full stop")
-    if schema.get("default", {}) == {}:
+    if isinstance(schema.get("default", {}), dict):  # said at each of its fields
         return schema
     return {**schema, "description": f"{description} Defaults to {_written(schema['default'])}."}
 

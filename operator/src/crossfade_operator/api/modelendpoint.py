@@ -11,7 +11,7 @@ from pydantic import Field, StrictInt
 from crossfade_operator.api.meta import CHILDREN_NAMES, Column, Owner, Resource, Scale, SpecModel, TextFormat, Timestamp
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.quantities import GridShare, LatencyBound, SliceShare, Timeout
-from crossfade_operator.api.rules import Rule, unchangeable
+from crossfade_operator.api.rules import Rule, strictly_increasing, unchangeable
 
 INTERNAL_HEADERS = r"^(x-arm|x-abucket|x-crossfade-.*|x-envoy-.*)$"
 _NOT_INTERNAL = (
@@ -88,8 +88,7 @@ class Router(SpecModel):
     RULES = (
         Rule(
             cel="self.latencyBounds.exists(b, !b.matches('^[0-9]{1,6}(ms|s)$'))"
-            " || (self.latencyBounds.map(b, duration(b)).isSorted()"
-            " && self.latencyBounds.all(b, self.latencyBounds.exists_one(c, duration(c) == duration(b))))",
+            " || " + strictly_increasing("self.latencyBounds.map(b, duration(b))"),
             message="latencyBounds must increase strictly, such as [10ms, 100ms, 1s]",
             holds=lambda router: sorted(set(router.latency_bounds)) == list(router.latency_bounds),
             at=".latencyBounds",

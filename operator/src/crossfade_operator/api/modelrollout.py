@@ -29,7 +29,7 @@ from crossfade_operator.api.quantities import (
     Probability,
     SliceShare,
 )
-from crossfade_operator.api.rules import Rule, unchangeable
+from crossfade_operator.api.rules import Rule, strictly_increasing, unchangeable
 
 
 class OnInconclusive(StrEnum):
@@ -193,9 +193,6 @@ def _slices_increase(strategy: Strategy) -> bool:
     return slices == sorted(set(slices))
 
 
-_SLICES = "self.steps.filter(s, !s.mirror).map(s, double(s.slice.replace('%', '')))"
-
-
 class Strategy(SpecModel):
     """How a new revision earns its users."""
 
@@ -214,7 +211,10 @@ class Strategy(SpecModel):
         ),
         Rule(
             cel="self.steps.exists(s, !s.slice.matches('^[0-9]{1,3}(\\\\.[0-9]+)?%$'))"
-            f" || ({_SLICES}.isSorted() && {_SLICES}.all(a, {_SLICES}.exists_one(b, a == b)))",
+            " || "
+            + strictly_increasing(
+                "self.steps.map(s, s.mirror ? 0.0 : double(s.slice.replace('%', '')))", but_for="0.0"
+            ),
             message="the slices of steps must increase strictly, such as 1%, 10%, 50%",
             holds=_slices_increase,
             at=".steps",

@@ -126,7 +126,6 @@ class Candidate(StatusModel):
     restore: StrictBool = Field(
         default=False, description="It was stable within the rollback window: it takes over without steps."
     )
-    problem: Message | None = Field(default=None, description="Why the API server refused the revision's objects.")
     outcome: Outcome | None = Field(default=None, description="Why it is being withdrawn.")
     plan: dict[str, Any] = Field(
         default_factory=dict, description="The analysis plan, pinned when the attempt began, as the analyzer gets it."

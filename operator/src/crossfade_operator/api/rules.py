@@ -44,3 +44,13 @@ def check(rules: Iterable[Rule], value: Any) -> None:
 def unchangeable(message: str) -> Rule:
     """A field that keeps the value it was created with."""
     return Rule(cel="self == oldSelf", message=message)
+
+
+def strictly_increasing(values: str, *, but_for: str | None = None) -> str:
+    """CEL for a list that strictly increases, but for leading values equal to `but_for`.
+
+    `values` must be a `map` of a bounded list, without a filter: only then does the API server know what it costs. The
+    list of one around it makes it be evaluated once.
+    """
+    exempt = f"v == {but_for} || " if but_for else ""
+    return f"[{values}].all(l, l.isSorted() && l.all(v, {exempt}l.indexOf(v) == l.lastIndexOf(v)))"
