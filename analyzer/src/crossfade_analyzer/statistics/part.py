@@ -1,0 +1,126 @@
+"""One series of counts of a rollout: evidence of harm and for being within the margin, look by look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from crossfade_analyzer.statistics import grid, normal_mixture, score
+from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, quantised, threshold
+from crossfade_analyzer.statistics.harm import CountHarm, Harm, MeanHarm, SloHarm, StartMixture, harm_grid, signed
+from crossfade_analyzer.statistics.look import CANDIDATE, CONTROL, Counts
+from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
+from crossfade_analyzer.statistics.proof import DifferenceProof, MeanProof, Proof, RatioProof, SloProof
+from crossfade_analyzer.statistics.strata import Strata, weighted
+
+
+class Part:
+    """Fold of the looks of one key. `log_e` and `log_e_proof` are quantised and as of the last look added."""
+
+    @exactly
+    def __init__(self, key: str, metric: MetricPlan, plan: RolloutPlan, buckets: int) -> None:
+        self.key, self.metric, self.plan, self.buckets = key, metric, plan, buckets
+        self.sign = 1 if metric.direction == "LowerIsBetter" else -1
+        self.x, self.n = (0, 0), (0, 0)
+        self.expected = 0.0
+        self.log_e = ZERO
+        self.mixture = StartMixture()
+        self._begin_process = self._harm(plan)
+        self._level = Strata(buckets)
+        self._proofs = self._planned_proofs() if metric.must_be_proven else []
+        self._proof_logs: list[Decimal] = [ZERO] * len(self._proofs)
+        self._proven_at: list[int | None] = [None] * len(self._proofs)
+        self._proof_threshold = threshold(plan.beta)
+
+    def begin(self, look: int) -> None:
+        """A start of the mixture over start times: at `look`, before its counts are added."""
+        self.mixture.begin(self._begin_process(), look)
+
+    @exactly
+    def add(self, counts: Counts, look: int) -> None:
+        """One look's counts; `begin` was called at least once before."""
+        self._tally(counts)
+        self.mixture.add(counts)
+        self.log_e = quantised(self._evidence())
+        for i, proof in enumerate(self._proofs):
+            proof.add(counts)
+            self._proof_logs[i] = quantised(proof.log_e(self.strata))
+            if self._proven_at[i] is None and self._proof_logs[i] >= self._proof_threshold:
+                self._proven_at[i] = look
+
+    @property
+    def strata(self) -> Strata:
+        """Strata of null ratio 1 over all looks (the candidate's counts alone for an SLO)."""
+        return self.mixture.first.strata if self.metric.slo is not None else self._level
+
+    @property
+    def log_e_proof(self) -> Decimal | None:
+        return min(self._proof_logs) if self._proof_logs else None
+
+    @property
+    def proven_at(self) -> int | None:
+        """The look at which the last of the margins was proven; each stays proven once it was (Ville's inequality)."""
+        looks = [look for look in self._proven_at if look is not None]
+        return max(looks) if looks and len(looks) == len(self._proven_at) else None
+
+    @property
+    def phi(self) -> float | None:
+        return self.mixture.first.phi()
+
+    def _tally(self, counts: Counts) -> None:
+        x, n = counts.totals_x(), counts.totals_n()
+        self.x = (self.x[CONTROL] + x[CONTROL], self.x[CANDIDATE] + x[CANDIDATE])
+        self.n = (self.n[CONTROL] + n[CONTROL], self.n[CANDIDATE] + n[CANDIDATE])
+        if n[CONTROL]:
+            self.expected += n[CANDIDATE] * x[CONTROL] / n[CONTROL]
+        look = weighted(counts.x, counts.n, 1.0)
+        if look is not None:
+            self._level.add(look)
+
+    def _evidence(self) -> Decimal:
+        """ln E of harm. With an absolute tolerance both its process and the relative one must be large: the smaller of
+        two e-values tests "within either tolerance" (intersection-union), at no cost in alpha."""
+        relative = self.mixture.log_e()
+        delta = self.metric.tolerance_absolute
+        if not delta:
+            return relative
+        shift = float(self.sign * delta * self.metric.scale)
+        beyond = signed(score.difference(self._level, shift=shift), self.sign)
+        return min(relative, score.log_e(beyond, harm_tuning(self.plan)))
+
+    def _harm(self, plan: RolloutPlan) -> Callable[[], Harm]:
+        metric, buckets, sign = self.metric, self.buckets, self.sign
+        if metric.slo is not None:
+            rate = metric.slo if sign > 0 else ONE - metric.slo
+            one_sided = grid.grid(grid.COUNT_GRID)
+            return lambda: SloHarm(rate, one_sided, buckets, failures=sign < 0)
+        if metric.kind == "mean":
+            rho0, r = ONE + sign * metric.tolerated_ratio, harm_tuning(plan)
+            return lambda: MeanHarm(rho0, sign, r, buckets)
+        thetas = grid.LATENCY_GRID if metric.kind == "latency" else grid.COUNT_GRID
+        alternatives = harm_grid(thetas, metric.tolerated_ratio, sign)
+        return lambda: CountHarm(alternatives, buckets)
+
+    def _planned_proofs(self) -> list[Proof]:
+        metric, sign = self.metric, self.sign
+        if metric.slo is not None:
+            return [SloProof(metric.slo if sign > 0 else ONE - metric.slo)]
+        r = normal_mixture.rho(Decimal(self.plan.planned_requests), self.plan.beta, one_sided=True)
+        proofs: list[Proof] = []
+        if metric.margin_relative is not None:
+            rho0 = ONE + sign * metric.margin_relative
+            mean = metric.kind == "mean"
+            proofs.append(
+                MeanProof(sign, r, rho0=rho0) if mean else RatioProof(metric.margin_relative, sign, self.buckets)
+            )
+        if metric.margin_absolute is not None:
+            if metric.kind == "mean":
+                proofs.append(MeanProof(sign, r, shift=sign * metric.margin_absolute * metric.scale))
+            else:
+                proofs.append(DifferenceProof(metric.margin_absolute, sign, r, self.plan.min_events))
+        return proofs
+
+
+def harm_tuning(plan: RolloutPlan) -> Decimal:
+    """r of the score processes for harm, tightest at the end of the first step as planned."""
+    return normal_mixture.rho(Decimal(plan.planned_requests), plan.alpha, one_sided=True)

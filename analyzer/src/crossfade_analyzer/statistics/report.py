@@ -1,0 +1,60 @@
+"""The numbers shown beside a verdict: ratio, difference and their confidence sequences. Nothing is decided here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from math import fsum, sqrt
+
+from crossfade_analyzer.statistics import normal_mixture, score
+from crossfade_analyzer.statistics.arithmetic import exactly
+from crossfade_analyzer.statistics.detectable import detectable_ratio
+from crossfade_analyzer.statistics.distributions import student_score
+from crossfade_analyzer.statistics.part import Part
+from crossfade_analyzer.statistics.ratio_interval import ratio_interval
+from crossfade_analyzer.statistics.result import Interval, PartResult
+from crossfade_analyzer.statistics.strata import Strata
+
+
+@exactly
+def part_result(part: Part) -> PartResult:
+    plan, metric, compared = part.plan, part.metric, part.metric.slo is None
+    strata = part.strata
+    counted = metric.kind != "mean"
+    events, control = fsum(strata.a), fsum(strata.d)
+    band = ratio_interval(strata, plan.report_alpha) if compared else None
+    d = fsum(strata.c)
+    phi = part.phi
+    detectable = None
+    if compared and counted and part.sign > 0 and phi is not None:
+        detectable = detectable_ratio(part.expected, part.x[0], phi, plan.alpha)
+    return PartResult(
+        key=part.key,
+        log_e=part.log_e,
+        log_e_proof=part.log_e_proof,
+        x=part.x,
+        n=part.n,
+        phi=phi,
+        ratio=events / control if compared and control > 0 else None,
+        ratio_interval=Interval(band.lower, band.upper) if band else None,
+        difference=(events - control) / d / metric.scale if compared and d > 0 else None,
+        difference_interval=difference_interval(strata, plan.planned_requests, plan.report_alpha, metric.scale)
+        if compared
+        else None,
+        expected_events=part.expected if counted else 0.0,
+        detectable_ratio=detectable,
+    )
+
+
+@exactly
+def difference_interval(strata: Strata, planned: int, alpha: Decimal, scale: int) -> Interval | None:
+    """U/D +/- the score bound (14, two-sided) in units of sqrt(V)/D, on Student's scale for the number of buckets;
+    None until enough cells have data or while nothing varies."""
+    if strata.cells < score.BURN_IN_CELLS:
+        return None
+    value = score.difference(strata)
+    if not value.v > 0 or not value.d > 0:
+        return None
+    r = normal_mixture.rho(Decimal(planned), alpha, one_sided=False)
+    z = normal_mixture.standard_bound(Decimal(value.d), alpha, r)
+    half = float(student_score(z, value.buckets - 1)) * sqrt(value.v) / value.d
+    return Interval((value.estimate - half) / scale, (value.estimate + half) / scale)
