@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from serving_image.training import population
 
 Ints = NDArray[np.int64]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+
 from serving_image.training.listening import Floats, Histories, Ints
 
 TOP = 10

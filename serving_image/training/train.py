@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
 from serving_image.training import population
 from serving_image.training.export import Export, Refinement, write
 from serving_image.training.listening import PLAYS_PER_USER, Histories, generate
@@ -52,7 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def train(output: Path, seed: int = SEED) -> list[Trained]:
     """Generate the plays, fit the versions and write them under ``output``."""
-    histories = generate(seed)
+    return write_all(generate(seed), output)
+
+
+def write_all(histories: Histories, output: Path) -> list[Trained]:
+    """Fit the versions to these plays and write them under ``output``."""
     exports = [first(histories), better(histories), regressed(histories)]
     return [_trained(export, output, histories) for export in exports]
 

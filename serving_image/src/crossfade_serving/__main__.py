@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
 
 from crossfade_serving import logs
@@ -11,13 +13,16 @@ from crossfade_serving.settings import parse
 
 
 def main() -> None:
-    """Serve one model until SIGTERM; exit with 1 when it cannot be served."""
+    """Serve one model until SIGTERM; exit with 1 when it cannot be served and with 2 on a wrong setting."""
     logs.configure()
     try:
         settings = parse()
     except SettingsError as error:
-        sys.exit(f"crossfade-serving: {error}")
-    sys.exit(serve(settings))
+        print(f"crossfade-serving: {error}", file=sys.stderr)
+        sys.exit(2)
+    code = serve(settings)
+    logging.shutdown()
+    os._exit(code)  # an inference that never ends runs in a thread, which a normal exit would wait for
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class TensorSpec:
     def admits(self, shape: Sequence[int]) -> bool:
         """Whether a tensor of this shape fits."""
         return len(shape) == len(self.shape) and all(
-            mine in (-1, theirs) for mine, theirs in zip(self.shape, shape, strict=True)
+            theirs >= 0 and mine in (-1, theirs) for mine, theirs in zip(self.shape, shape, strict=True)
         )
 
 

@@ -14,8 +14,8 @@ from crossfade_serving.inference import Inferences
 from crossfade_serving.kserve_sdk import (
     InferenceServicer,
     InferRequest,
+    InferResponse,
     grpc_predict_v2_pb2_grpc,
-    to_headers,
 )
 from crossfade_serving.kserve_sdk import grpc_predict_v2_pb2 as messages
 from crossfade_serving.lifecycle import ServingDataPlane
@@ -42,11 +42,11 @@ class Servicer(InferenceServicer):  # type: ignore[misc]
         return await self._answer(
             context,
             lambda: self._inferences.answer(
-                to_headers(context),
+                dict(context.invocation_metadata()),
                 request.model_name,
                 request.model_version or None,
                 decode,
-                lambda response: response.to_grpc(),
+                lambda response: encode(response, binary=bool(request.raw_input_contents)),
             ),
         )
 
@@ -80,6 +80,13 @@ class Servicer(InferenceServicer):  # type: ignore[misc]
             problem = problem_of(error)
             await context.abort(problem.code, problem.message)
             raise  # abort() has raised already; this is for readers and type checkers
+
+
+def encode(response: InferResponse, *, binary: bool) -> Any:
+    """Encode a response: tensors in binary for a request that came in binary, else as typed contents."""
+    for output in response.outputs:
+        output.set_data_from_numpy(output.data, binary_data=binary or output.datatype == "FP16")
+    return response.to_grpc()
 
 
 def create(servicer: Servicer, max_message_bytes: int) -> Any:

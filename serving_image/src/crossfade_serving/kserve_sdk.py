@@ -74,7 +74,6 @@ with _protocol_only():
         ServerReadyResponse,
     )
     from kserve.protocol.rest.v2_endpoints import V2Endpoints
-    from kserve.utils.utils import to_headers
 
 __all__ = [
     "INFERENCE_CONTENT_LENGTH_HEADER",
@@ -103,5 +102,4 @@ __all__ = [
     "V2Endpoints",
     "grpc_predict_v2_pb2",
     "grpc_predict_v2_pb2_grpc",
-    "to_headers",
 ]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from crossfade_serving import __version__
 from crossfade_serving.kserve_sdk import DataPlane, ModelNotFound, ModelNotReady, ModelRepository
 from crossfade_serving.metrics import ServingMetrics
 from crossfade_serving.model import PLATFORM, Identity, OnnxModel
@@ -45,8 +46,14 @@ class Lifecycle:
         return self.phase is Phase.DRAINING
 
     def advance(self, phase: Phase) -> None:
-        """Enter a later phase; an earlier one is ignored (a server told to stop while starting stays so)."""
-        self.phase = max(self.phase, phase)
+        """Enter a later phase.
+
+        Raises:
+            ValueError: the phase has been left already.
+        """
+        if phase <= self.phase:
+            raise ValueError(f"the server is {self.phase.name}, it cannot become {phase.name} again")
+        self.phase = phase
         self._metrics.ready.set(self.ready)
 
 
@@ -93,6 +100,10 @@ class ServingDataPlane(DataPlane):  # type: ignore[misc]
         if model_name != self._name:
             raise ModelNotFound(model_name)
         return self._lifecycle.ready
+
+    def metadata(self) -> dict[str, object]:
+        """Return the protocol's metadata of the server."""
+        return {"name": "crossfade-serving", "version": __version__, "extensions": ["binary_tensor_data"]}
 
     async def model_metadata(self, model_name: str) -> dict[str, object]:
         """Return the protocol's metadata of the model."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from crossfade_serving.engine import OnnxEngine, Tensor, TensorSpec
+from crossfade_serving.engine import NUMPY_TYPES, OnnxEngine, Tensor, TensorSpec
 from crossfade_serving.kserve_sdk import (
     InferenceModel,
     InferenceVerb,
@@ -122,12 +122,20 @@ def _decode(tensor: Any, spec: TensorSpec) -> Tensor:
     if not spec.admits(tensor.shape):
         raise InvalidInput(f"input {spec.name!r} must have the shape {list(spec.shape)} (-1: any), not {tensor.shape}")
     try:
+        _refuse_fractions(tensor, spec)
         values: Tensor = tensor.as_numpy()
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidInput(
             f"input {spec.name!r} does not hold {spec.datatype} data of the shape {tensor.shape}: {error}"
         ) from error
     return _as_text(values) if spec.datatype == "BYTES" else values
+
+
+def _refuse_fractions(tensor: Any, spec: TensorSpec) -> None:
+    """NumPy would cut 1.7 down to 1, and the user would get another user's answer."""
+    is_whole = np.issubdtype(NUMPY_TYPES.get(spec.datatype, np.object_), np.integer)
+    if is_whole and tensor.data and np.array(tensor.data).dtype.kind == "f":
+        raise ValueError("it has fractions")
 
 
 def _as_text(values: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class ModelServer:
         self._grpc = create(Servicer(self._dataplane, inferences), settings.max_request_bytes)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then drain. A second signal ends the drain's waiting.
+        """Serve until SIGTERM or SIGINT, then drain. A second signal ends the drain's delay, a third one its rest.
 
         Raises:
             StartError: the model cannot be served; both ports are closed again.
@@ -68,16 +68,15 @@ class ModelServer:
         http = asyncio.create_task(self._listen())
         try:
             await self._until_stopped(asyncio.create_task(self._start()), http)
-            await self._drain()
+            if self._lifecycle.ready:
+                await self._drain()
         finally:
             self._http.should_exit = True
             await asyncio.gather(http, self._grpc.stop(self._settings.drain_timeout))
         logs.info("stopped")
 
     def _on_signal(self) -> None:
-        if self._lifecycle.draining:
-            self._http.force_exit = self._http.should_exit
-        self._lifecycle.advance(Phase.DRAINING)
+        self._http.force_exit = self._http.should_exit
         self._stop.set()
 
     async def _listen(self) -> None:
@@ -118,6 +117,7 @@ class ModelServer:
 
     async def _drain(self) -> None:
         """Keep answering for a while: routers and Services need some seconds to stop sending requests here."""
+        self._lifecycle.advance(Phase.DRAINING)
         logs.info("draining", seconds=self._settings.drain_delay)
         self._stop.clear()
         with contextlib.suppress(TimeoutError):
@@ -168,7 +168,7 @@ def serve(settings: Settings) -> int:
         await ModelServer(settings).run()
 
     try:
-        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             runner.run(run())
     except StartError as error:
         logs.error("cannot start", error=str(error))
