@@ -16,6 +16,7 @@ from crossfade_operator.adapters.slim import content_mark
 from crossfade_operator.adapters.watchcache import (
     CHILD_KINDS,
     CONFIG_MAP,
+    CONTROLLER_REVISION,
     DEPLOYMENT,
     POD,
     SERVICE,
@@ -60,12 +61,15 @@ class KubernetesCluster:
         return {name: obj for name, obj in zip(names, found, strict=True) if obj is not None}
 
     async def children(self, key: Key) -> Children:
-        """From the watch cache, once it has been filled. ConfigMaps come without data, Pods without most of spec."""
+        """From the watch cache, once it has been filled; `slim` says what its objects lack, ConfigMaps are metadata."""
         await self._cache.synced()
-        deployments, services, config_maps, pods = (
-            self._cache.store(kind).of(key) for kind in (DEPLOYMENT, SERVICE, CONFIG_MAP, POD)
+        return Children(
+            deployments=self._cache.store(DEPLOYMENT).of(key),
+            services=self._cache.store(SERVICE).of(key),
+            config_maps=self._cache.store(CONFIG_MAP).of(key),
+            controller_revisions=self._cache.store(CONTROLLER_REVISION).of(key),
+            pods=self._cache.store(POD).of(key),
         )
-        return Children(deployments, services, config_maps, pods)
 
     async def apply(self, manifest: Obj) -> Obj:
         """Sends nothing when the object is as our last apply of this very manifest left it."""
@@ -128,9 +132,10 @@ class KubernetesCluster:
         query = {"fieldManager": FIELD_MANAGER}
         try:
             async with fenced(self._fence):
-                await self._api.request("PATCH", path, query=query, body=patch, content_type=MERGE)
+                patched = await self._api.request("PATCH", path, query=query, body=patch, content_type=MERGE)
         except NotFound:
             return
+        self._cache.learn(patched)
 
     def _remember(self, ref: Ref, digest: bytes, result: Obj) -> None:
         self._applied[ref] = (digest, content_mark(result))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 import httpx
@@ -15,10 +18,22 @@ from crossfade_operator.ports.telemetry import CallTelemetry
 
 OPS_PORT = 9902
 WITHIN = 1.0
+REMEMBERED = 4096
 REJECTED = re.compile(
     r"^envoy_(?:listener_manager_lds|cluster_manager_cds|http_rds)_update_rejected(?:\{[^}]*\})? (\d+)", re.MULTILINE
 )
 """Tables refused, by what they are: listeners, clusters, routes."""
+REJECTED_EVERY = 10.0
+"""Seconds between two looks at one router's metrics: the text is large, and it matters only when a router lags."""
+
+
+@dataclass(frozen=True)
+class _Lagging:
+    """A router that was heard of before: what it ran, and the refused tables it had at `looked_at`."""
+
+    generation: int
+    rejected: int
+    looked_at: float
 
 
 class RunningTable(BaseModel):
@@ -39,10 +54,19 @@ def routers_client() -> httpx.AsyncClient:
 class HttpRouters:
     """Implements `ports.routers.Routers`."""
 
-    def __init__(self, client: httpx.AsyncClient, telemetry: CallTelemetry, *, port: int = OPS_PORT) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        telemetry: CallTelemetry,
+        *,
+        port: int = OPS_PORT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
         self._telemetry = telemetry
         self._port = port
+        self._clock = clock
+        self._heard: OrderedDict[RouterPod, _Lagging] = OrderedDict()
 
     async def reports(self, pods: Sequence[RouterPod]) -> Sequence[RouterReport]:
         return await asyncio.gather(*(self._report(pod) for pod in pods))
@@ -67,15 +91,31 @@ class HttpRouters:
             running = RunningTable.model_validate_json(response.content)
         except ValidationError:
             return RouterReport(pod.name, None, error=f"/generation answered {response.text[:80]!r}")
-        return RouterReport(pod.name, running.generation, running.digest, await self._rejected(base))
+        return RouterReport(pod.name, running.generation, running.digest, await self._rejected(pod, base, running))
 
-    async def _rejected(self, base: str) -> int:
-        """Refused tables so far; a router whose metrics cannot be read has still confirmed what it runs."""
+    async def _rejected(self, pod: RouterPod, base: str, running: RunningTable) -> int:
+        """Tables refused so far, as last seen: looked up when the router still runs what it ran when last asked."""
+        before = self._heard.get(pod)
+        rejected = before.rejected if before else 0
+        looked_at = before.looked_at if before else self._clock() - REJECTED_EVERY
+        if before and before.generation == running.generation and self._clock() - looked_at >= REJECTED_EVERY:
+            rejected, looked_at = await self._count(base, rejected), self._clock()
+        self._keep(pod, _Lagging(running.generation, rejected, looked_at))
+        return rejected
+
+    async def _count(self, base: str, known: int) -> int:
+        """A router whose metrics cannot be read has still confirmed what it runs."""
         try:
-            response = await self._client.get(f"{base}/metrics", params={"filter": "update_rejected"})
+            response = await self._client.get(f"{base}/metrics")
         except httpx.HTTPError:
-            return 0
+            return known
         return sum(int(count) for count in REJECTED.findall(response.text))
+
+    def _keep(self, pod: RouterPod, heard: _Lagging) -> None:
+        self._heard[pod] = heard
+        self._heard.move_to_end(pod)
+        while len(self._heard) > REMEMBERED:
+            self._heard.popitem(last=False)
 
 
 def _host(ip: str) -> str:

@@ -16,10 +16,12 @@ OWN_ANNOTATION_OF_DEPLOYMENTS = "deployment.kubernetes.io/revision"
 
 
 def slim(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """`obj` without managedFields; of a Pod's spec only its node and its containers' names, images and ports stay."""
+    """`obj` without managedFields, a Deployment without its template, and a Pod with little of its spec."""
     copy = {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}
     if obj.get("kind") == "Pod":
         copy["spec"] = _pod_spec(obj.get("spec") or {})
+    elif obj.get("kind") == "Deployment":
+        copy["spec"] = {k: v for k, v in (obj.get("spec") or {}).items() if k != "template"}
     return {key: _shared(value) for key, value in copy.items()}
 
 

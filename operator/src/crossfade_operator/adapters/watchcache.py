@@ -48,11 +48,12 @@ class Kind:
 
 
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+CONTROLLER_REVISION = Kind("apps/v1", "ControllerRevision", "controllerrevisions")
 SERVICE = Kind("v1", "Service", "services")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps", metadata_only=True)
 POD = Kind("v1", "Pod", "pods")
 BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", metadata_only=True)
-CHILD_KINDS = (DEPLOYMENT, SERVICE, CONFIG_MAP, POD, BUDGET)
+CHILD_KINDS = (DEPLOYMENT, CONTROLLER_REVISION, SERVICE, CONFIG_MAP, POD, BUDGET)
 
 
 def key_of(obj: Obj) -> Key | None:

@@ -64,7 +64,7 @@ def _metric(metric: MetricUse, metrics: Mapping[str, MetricSpec]) -> MetricPlan:
         direction=Direction(own.direction.value) if own and not kind else Direction.LOWER_IS_BETTER,
         margin=_bound(metric.margin),
         tolerance=_bound(metric.tolerance),
-        source=_source(own) if own and not kind else None,
+        source=source_of(own) if own and not kind else None,
     )
 
 
@@ -72,7 +72,8 @@ def _bound(bound: ApiBound | None) -> Bound | None:
     return Bound(relative=bound.relative_value, absolute=bound.absolute_value) if bound else None
 
 
-def _source(metric: MetricSpec) -> MetricSource:
+def source_of(metric: MetricSpec) -> MetricSource:
+    """Where the analyzer finds a metric's series."""
     return MetricSource(
         numerator=metric.prometheus.numerator,
         denominator=metric.prometheus.denominator,

@@ -77,4 +77,5 @@ class Reason(StrEnum):
     ALL_CONFIRMED = "AllConfirmed", "Every ready router runs the newest table."
     CONFIRMATION_PENDING = "ConfirmationPending", "A ready router has not confirmed the newest table yet."
     ACCEPTED = "Accepted", "The specification can be served."
+    CONTRACT_HOLDS = "ContractHolds", "The metric's series are what its contract promises."
     NOT_OBSERVED = "NotObserved", "Not looked at yet."
