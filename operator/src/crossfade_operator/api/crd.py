@@ -114,7 +114,7 @@ def _clean(schema: JsonSchemaValue, definitions: Mapping[str, JsonSchemaValue], 
     _refuse_unbounded(flat, at)
     if "properties" in flat:
         flat["properties"] = {
-            name: _clean(_described(_inlined(each, definitions), f"{at}.{name}"), definitions, f"{at}.{name}")
+            name: _described(_clean(each, definitions, f"{at}.{name}"), f"{at}.{name}")
             for name, each in flat["properties"].items()
         }
     for inner in ("items", "additionalProperties"):
@@ -139,22 +139,24 @@ def _refuse_unbounded(schema: Mapping[str, Any], at: str) -> None:
         raise NotStructural(f"{at}: a {schema['type']} without a bound; give it {' or '.join(bounds[0])}")
 
 
-def _described(schema: JsonSchemaValue, at: str) -> JsonSchemaValue:
+def _described(schema: dict[str, Any], at: str) -> dict[str, Any]:
     """With the default said in the description, as `kubectl explain` does not show it otherwise."""
     description = schema.get("description")
     if not description or not description.endswith("."):
         raise NotStructural(f"{at}: a field needs a description that ends in a full stop")
     if isinstance(schema.get("default", {}), dict):  # said at each of its fields
         return schema
-    return {**schema, "description": f"{description} Defaults to {_written(schema['default'])}."}
+    return {**schema, "description": f"{description} Defaults to {_written(schema['default'], schema)}."}
 
 
-def _written(value: Any) -> str:
-    """A default in YAML's flow style, as one would type it."""
+def _written(value: Any, schema: Mapping[str, Any]) -> str:
+    """A default in YAML's flow style as one would type it: without what is itself a default."""
     if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(_written(each, schema['items']) for each in value)}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in value.items())}}}"
+        parts = [(key, each, schema["properties"][key]) for key, each in value.items()]
+        typed = [f"{key}: {_written(each, part)}" for key, each, part in parts if each != part.get("default")]
+        return f"{{{', '.join(typed)}}}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -71,9 +71,10 @@ class TextFormat:
     message: str
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._matching, core_schema.str_schema(strict=True))
+        return core_schema.no_info_after_validator_function(self.matching, core_schema.str_schema(strict=True))
 
-    def _matching(self, text: str) -> str:
+    def matching(self, text: str) -> str:
+        """`text` itself; raises ValueError with the sentence when it has another format."""
         if len(text) > self.max_length or not re.fullmatch(self.pattern, text):
             raise ValueError(f"{self.message}, not {text[:64]!r}")
         return text
@@ -88,6 +89,9 @@ class TextFormat:
             "x-kubernetes-validations": [rule.as_schema()],
         }
 
+
+NOT_BLANK = r"[^ \t\r\n\f\v]"
+"""One character that is no white space, in words that both Python and the API server read alike."""
 
 DNS_LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
@@ -113,7 +117,10 @@ MetricName = Annotated[
 ]
 
 Owner = Annotated[
-    str, TextFormat(r"^[^\s]([^\r\n]*[^\s])?$", 253, "must be a team or a person: one line, not blank at its ends")
+    str,
+    TextFormat(
+        rf"^{NOT_BLANK}([^\r\n]*{NOT_BLANK})?$", 253, "must be a team or a person: one line, not blank at its ends"
+    ),
 ]
 
 Revision = Annotated[str, Field(pattern=r"^[a-z0-9]{10}$", max_length=10)]
@@ -150,6 +157,20 @@ Timestamp = Annotated[
     PlainSerializer(rfc3339, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "maxLength": 35}),
 ]
+"""A time that we write."""
+
+_WRITTEN_TIME = TextFormat(
+    r"^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[-+](0[0-9]|1[0-4]):[0-5][0-9])$",
+    32,
+    "must be a date and time with a zone, such as 2027-01-01T00:00:00Z",
+)
+
+WrittenTime = Annotated[
+    Timestamp,
+    BeforeValidator(lambda value: _WRITTEN_TIME.matching(value) if isinstance(value, str) else value),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN_TIME.pattern, "maxLength": 32}),
+]
+"""A time that people write."""
 
 
 class ConditionStatus(StrEnum):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from crossfade_operator.api.meta import DNS_LABEL, Column, Owner, Resource, SpecModel, TextFormat
+from crossfade_operator.api.meta import DNS_LABEL, NOT_BLANK, Column, Owner, Resource, SpecModel, TextFormat
 from crossfade_operator.api.metric_status import MetricStatus
 from crossfade_operator.api.quantities import PositiveDuration
 from crossfade_operator.api.rules import Rule
@@ -33,7 +33,7 @@ class Direction(StrEnum):
 Selector = Annotated[
     str,
     TextFormat(
-        r"^([a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^\r\n]*\})?|\{[^\r\n]*\})$",
+        r"^([a-zA-Z_:][a-zA-Z0-9_:]* *(\{[^\r\n]*\})?|\{[^\r\n]*\})$",
         2048,
         'must be a plain series selector such as recs_empty_results_total{app="recs"}: raw counters are read, so no '
         "rate(), sum(), range, offset or operator",
@@ -97,7 +97,9 @@ class MetricSpec(SpecModel):
     )
     direction: Direction = Field(default=Direction.LOWER_IS_BETTER, description="Which way is good.")
     unit: (
-        Annotated[str, TextFormat(r"^[^\s]+$", 32, "must be a word of at most 32 characters, such as tokens or ms")]
+        Annotated[
+            str, TextFormat(rf"^{NOT_BLANK}+$", 32, "must be a word of at most 32 characters, such as tokens or ms")
+        ]
         | None
     ) = Field(default=None, description="Unit of the numerator, for people.")
     prometheus: PrometheusSource = Field(description="Where the counters are.")

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictInt
 
-from crossfade_operator.api.meta import CHILDREN_NAMES, Column, Owner, Resource, Scale, SpecModel, TextFormat, Timestamp
+from crossfade_operator.api.meta import (
+    CHILDREN_NAMES,
+    NOT_BLANK,
+    Column,
+    Owner,
+    Resource,
+    Scale,
+    SpecModel,
+    TextFormat,
+    WrittenTime,
+)
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.quantities import GridShare, LatencyBound, SliceShare, Timeout
 from crossfade_operator.api.rules import Rule, strictly_increasing, unchangeable
@@ -110,8 +120,8 @@ class Router(SpecModel):
 
     type: RouterType = Field(default=RouterType.ENVOY, description="What routes the requests.")
     replicas: StrictInt = Field(default=2, ge=1, le=20, description="Router pods.")
-    image: Annotated[str, TextFormat(r"^[^\s]+$", 512, "must be an image reference, without blanks")] | None = Field(
-        default=None, description="Image of the router, if not the one that the controller was installed with."
+    image: Annotated[str, TextFormat(rf"^{NOT_BLANK}+$", 512, "must be an image reference, without blanks")] | None = (
+        Field(default=None, description="Image of the router, if not the one that the controller was installed with.")
     )
     resources: dict[str, Any] | None = Field(
         default=None, description="Requests and limits of a router pod's container, as in a pod."
@@ -148,7 +158,7 @@ class Holdout(SpecModel):
     """Users who stay on the revision that was stable when the holdout began, to measure what all changes add up to."""
 
     slice: SliceShare = Field(description="The share of the users, a multiple of 0.1%, at most 95%.")
-    until: Timestamp = Field(description="When it ends and its users get the stable revision, RFC 3339.")
+    until: WrittenTime = Field(description="When it ends and its users get the stable revision, RFC 3339.")
 
 
 class Policy(SpecModel):

@@ -47,6 +47,14 @@ class Container(Preserved):
 class PodSpec(Preserved):
     """The pods' specification, as in a Deployment."""
 
+    RULES: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            cel=None,  # the list is a map by `name`
+            message="give each container a name of its own",
+            holds=lambda pod: len({container.name for container in pod.containers}) == len(pod.containers),
+        ),
+    )
+
     containers: tuple[Container, ...] = Field(
         min_length=1,
         max_length=20,
