@@ -7,7 +7,7 @@ A new table gets a new generation, and it is recorded before it is written.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from crossfade_operator.api.meta import Condition
@@ -26,7 +26,7 @@ from crossfade_operator.core.conditions import Wanted
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.view import Routes
-from crossfade_operator.core.routing import Backend, RoutingTable, Slice, content_digest
+from crossfade_operator.core.routing import Backend, RoutingTable, Slice, digest
 from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, allocate, percent, start_of
 from crossfade_operator.ports.routers import RouterReport
 
@@ -59,9 +59,12 @@ class EndpointView:
     entitlement: Entitlement = field(default_factory=Entitlement)
     backends: Mapping[str, Backend] = field(default_factory=dict)
     """How to reach each revision that exists, by hash."""
-    routers_wanted: int = 0
+    routers: int = 0
+    routers_ready: int = 0
     reports: Sequence[RouterReport] = ()
-    """One for every ready router pod."""
+    """One for every ready router pod, or none at all when nobody had to be asked."""
+    refusal: str | None = None
+    """The API server's sentence when it refused the router's objects in the last turn."""
     written_generation: int = 0
     """The generation in the ConfigMap, which outlives a lost status."""
 
@@ -131,12 +134,15 @@ def decide(view: EndpointView) -> EndpointTurn:
             "candidate_revision": view.entitlement.candidate,
             "ledger": tuple(_entry(grant) for grant in grants),
             "slice": _candidate_slice(grants),
+            "replicas": view.routers,
+            "ready_replicas": view.routers_ready,
         }
     )
     status = status.model_copy(update={"route": _route(view, table)})
-    table = table.at(status.route.generation, status.route.decision) if status.route else table
-    ready = _conditions(view, status)
-    return EndpointTurn(status.model_copy(update={"conditions": ready}), table, problem)
+    if status.route:
+        table = replace(table, generation=status.route.generation, decision=status.route.decision)
+    shown = _conditions(view, status)
+    return EndpointTurn(status.model_copy(update={"conditions": shown}), table, problem)
 
 
 # Ledger ------------------------------------------------------------------------------------------------------
@@ -208,6 +214,7 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
         )
         for grant in grants
     )
+    routed = {stable, *(one.backend.revision for one in slices)}
     return RoutingTable(
         endpoint=view.name,
         generation=0,
@@ -215,6 +222,7 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
         salt=view.status.salt or spec.salt or view.uid,
         stable=view.backends[stable] if stable else None,
         slices=slices if stable else (),
+        known=tuple(view.backends[revision] for revision in sorted(view.backends) if revision not in routed),
         unit_header=spec.unit.header,
         unit_cookie=spec.unit.cookie,
         latency_bounds=tuple(str(bound) for bound in spec.router.latency_bounds),
@@ -228,8 +236,8 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
 
 def _route(view: EndpointView, table: RoutingTable) -> Route:
     """A table with another content gets the next generation; a lost status never reuses one that was written."""
-    digest, present = content_digest(table), view.status.route
-    if present is not None and present.digest == digest:
+    content, present = digest(table), view.status.route
+    if present is not None and present.digest == content:
         confirmed = confirmed_generation(view)
         newly = confirmed >= present.generation > present.confirmed_generation
         return present.model_copy(
@@ -241,7 +249,7 @@ def _route(view: EndpointView, table: RoutingTable) -> Route:
     last = max(present.generation if present else 0, view.written_generation)
     return Route(
         generation=last + 1,
-        digest=digest,
+        digest=content,
         decision=view.entitlement.decision,
         written_at=view.now,
         confirmed_at=None,
@@ -253,18 +261,31 @@ def _route(view: EndpointView, table: RoutingTable) -> Route:
 
 
 def _conditions(view: EndpointView, status: ModelEndpointStatus) -> tuple[Condition, ...]:
-    ready_routers, route = len(view.reports), status.route
-    confirmed = route is not None and route.confirmed_generation >= route.generation
-    if status.stable_revision is None:
-        ready = Wanted("Ready", False, Reason.NO_REVISION)
-    elif ready_routers == 0:
-        ready = Wanted("Ready", False, Reason.ROUTERS_STARTING)
-    else:
-        ready = Wanted("Ready", True, Reason.ROUTERS_READY, f"{ready_routers} of {view.routers_wanted} routers ready")
-    pending = Wanted("RoutersConfirmed", False, Reason.CONFIRMATION_PENDING)
-    wanted = (
-        ready,
-        Wanted("RoutersConfirmed", True, Reason.ALL_CONFIRMED) if confirmed else pending,
-        Wanted("Accepted", True, Reason.ACCEPTED),
-    )
+    accepted = Wanted("Accepted", True, Reason.ACCEPTED)
+    if view.refusal:
+        accepted = Wanted("Accepted", False, Reason.INVALID_TABLE, view.refusal)
+    wanted = (_ready(view, status), _confirmed(view, status), accepted)
     return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)
+
+
+def _ready(view: EndpointView, status: ModelEndpointStatus) -> Wanted:
+    if status.stable_revision is None:
+        return Wanted("Ready", False, Reason.NO_REVISION)
+    if view.routers_ready == 0:
+        return Wanted("Ready", False, Reason.ROUTERS_STARTING)
+    message = f"{view.routers_ready} of {view.spec.router.replicas} routers are ready"
+    return Wanted("Ready", True, Reason.ROUTERS_READY, message)
+
+
+def _confirmed(view: EndpointView, status: ModelEndpointStatus) -> Wanted:
+    route = status.route
+    if route is not None and route.confirmed_generation >= route.generation:
+        return Wanted("RoutersConfirmed", True, Reason.ALL_CONFIRMED)
+    behind = [report for report in view.reports if report.generation != (route.generation if route else None)]
+    details = "; ".join(_behind(report) for report in behind[:3])
+    return Wanted("RoutersConfirmed", False, Reason.CONFIRMATION_PENDING, details)
+
+
+def _behind(report: RouterReport) -> str:
+    refused = f", refused {report.rejected} tables" if report.rejected else ""
+    return f"{report.pod}: {report.error or f'runs generation {report.generation}'}{refused}"

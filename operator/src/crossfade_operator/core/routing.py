@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from .assignment import POSITIONS
+from crossfade_operator.core.assignment import POSITIONS
 
 ARMS = ("candidate", "holdout")
 MOST_POSITIONS = 950
@@ -28,10 +28,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,253}")
 _BOUND = re.compile(r"([0-9]{1,6})(ms|s|m|h|d)")
-_RESERVED = re.compile(
-    r"(x-arm|x-abucket|x-crossfade-.*|x-envoy-.*|x-forwarded-.*|host|connection|content-length|content-type"
-    r"|cookie|te|transfer-encoding|upgrade)"
-)
+_RESERVED = re.compile(r"x-arm|x-abucket|x-crossfade-.*|x-envoy-.*|host|connection|te|transfer-encoding|upgrade")
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 

@@ -85,10 +85,12 @@ def _with_candidate(view: View, turn: Turn) -> Shown:
     if candidate.stage is Stage.WITHDRAWING:
         phase = Phase.ROLLED_BACK if candidate.outcome is Outcome.ROLLED_BACK else Phase.PROGRESSING
         return Shown(phase, Reason(candidate.reason or Reason.WITHDRAWING), candidate.message or "")
-    if candidate.problem:
-        return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, candidate.problem)
+    if view.refusal:
+        return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, view.refusal)
     if candidate.stage is Stage.STARTING:
         return _starting(view, turn)
+    if candidate.stage is Stage.SHIFTING and view.no_room:
+        return Shown(Phase.HOLDING, Reason.NO_FREE_POSITIONS, view.no_room)
     if candidate.stage is Stage.SHIFTING:
         return Shown(Phase.PROGRESSING, Reason.SHIFTING_TRAFFIC, _in_step(view, turn, Reason.SHIFTING_TRAFFIC.sentence))
     return _analyzing(view, turn)

@@ -27,7 +27,7 @@ class Pods:
 
     @property
     def all_ready(self) -> bool:
-        return self.current and self.ready >= self.wanted
+        return self.current and self.ready >= max(self.wanted, 1)
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class View:
     routes: Routes = field(default_factory=Routes)
     no_room: str | None = None
     """The sentence when the next slice does not fit."""
+    refusal: str | None = None
+    """The API server's sentence when it refused the candidate's objects in the last turn."""
     plan: Plan | None = None
     """The analysis as the specs say it now; a candidate keeps the one it started with."""
     plan_problem: str | None = None

@@ -1,0 +1,1 @@
+"""Manifests of what an endpoint or a rollout owns, as values for server-side apply."""

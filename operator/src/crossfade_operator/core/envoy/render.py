@@ -1,0 +1,47 @@
+"""`render`: the four files of a router's ConfigMap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import yaml
+
+from crossfade_operator.core.envoy.bootstrap import bootstrap
+from crossfade_operator.core.envoy.clusters import clusters
+from crossfade_operator.core.envoy.listeners import public_listeners
+from crossfade_operator.core.envoy.places import Json, Places, typed
+from crossfade_operator.core.envoy.routes import route_configuration
+from crossfade_operator.core.routing import InvalidTable, RoutingTable, check
+
+MOST_BYTES = 1_000_000
+"""A ConfigMap holds 1 MiB in all."""
+
+
+def render(table: RoutingTable, places: Places | None = None) -> dict[str, str]:
+    """The ConfigMap's data: `envoy.yaml`, `lds.json`, `cds.json`, `rds.json`. The same table gives the same bytes.
+
+    A file changes only when its content does, so a new split of the users leaves listeners and clusters alone.
+    Raises `InvalidTable` with a sentence when a router would refuse the table or serve users wrongly.
+    """
+    check(table)
+    where = places or Places()
+    files = {
+        "envoy.yaml": yaml.safe_dump(bootstrap(table.endpoint, where), sort_keys=False),
+        "lds.json": _response("envoy.config.listener.v3.Listener", public_listeners(table, where)),
+        "cds.json": _response("envoy.config.cluster.v3.Cluster", clusters(table)),
+        "rds.json": _response("envoy.config.route.v3.RouteConfiguration", [route_configuration(table)]),
+    }
+    size = sum(len(name) + len(text.encode()) for name, text in files.items())
+    if size > MOST_BYTES:
+        ranges = sum(len(one.ranges) for one in table.slices)
+        raise InvalidTable(
+            f"the table of {ranges} ranges takes {size} bytes, and a ConfigMap holds {MOST_BYTES}: use fewer ranges"
+        )
+    return files
+
+
+def _response(kind: str, resources: list[Json]) -> str:
+    found = [typed(kind, **resource) for resource in resources]
+    version = hashlib.sha256(json.dumps(found).encode()).hexdigest()[:16]
+    return json.dumps({"version_info": version, "resources": found}, separators=(",", ":"))

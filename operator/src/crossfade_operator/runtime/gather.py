@@ -1,0 +1,153 @@
+"""Looking: everything a turn depends on, read once, turned into the views that decisions are made from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from crossfade_operator.api.metric import MetricSpec
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec
+from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
+from crossfade_operator.api.modelrollout import ModelRolloutSpec
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
+from crossfade_operator.core.children import revisions
+from crossfade_operator.core.children.router import GENERATION_ANNOTATION
+from crossfade_operator.core.endpoint import EndpointView, no_room, routes_of
+from crossfade_operator.core.planning import BUILT_IN, MetricMissing, plan_for
+from crossfade_operator.core.pods import is_ready, pods_of
+from crossfade_operator.core.revision import revision_of
+from crossfade_operator.core.rollout.checks import step_index
+from crossfade_operator.core.rollout.view import Routes, View
+from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
+from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
+
+REQUESTS = {f"crossfade.dev/{verb}": verb for verb in ("promote", "abort", "retry")}
+
+
+@dataclass(frozen=True)
+class World:
+    """What was read for one key. The endpoint, its rollouts and their Metrics are fresh; children may lag."""
+
+    key: Key
+    now: datetime
+    endpoint: Obj | None
+    rollouts: Sequence[Obj]
+    children: Children
+    metrics: Mapping[str, Obj]
+    reports: Sequence[RouterReport]
+
+    @property
+    def active(self) -> Obj | None:
+        """The rollout that holds the endpoint: the recorded one while it exists, else the oldest."""
+        holder = (self.endpoint or {}).get("status", {}).get("rollout")
+        named = [rollout for rollout in self.rollouts if rollout["metadata"]["name"] == holder]
+        return next(iter([*named, *self.rollouts]), None)
+
+
+async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> World:
+    """Read everything for one key."""
+    endpoint, found, children = await asyncio.gather(
+        cluster.endpoint(key), cluster.rollouts(key), cluster.children(key)
+    )
+    living = [rollout for rollout in found if not rollout["metadata"].get("deletionTimestamp")]
+    metrics = await cluster.metrics(key.namespace, _own_metrics(living)) if endpoint else {}
+    reports = await routers.reports(_to_ask(endpoint, children)) if endpoint else ()
+    return World(key, now, endpoint, living, children, metrics, reports)
+
+
+def _own_metrics(rollouts: Sequence[Obj]) -> list[str]:
+    specs = [ModelRolloutSpec.model_validate(rollout["spec"]) for rollout in rollouts]
+    used = {use.metric for spec in specs for use in spec.strategy.analysis.metrics}
+    return sorted(used - BUILT_IN.keys())
+
+
+def router_pods(children: Children) -> list[Obj]:
+    """The router pods, ready or not."""
+    return [pod for pod in children.pods if pod["metadata"]["labels"].get("crossfade.dev/component") == "router"]
+
+
+def _to_ask(endpoint: Obj | None, children: Children) -> list[RouterPod]:
+    """Every ready router, as long as one of them may not run the newest table; an idle endpoint asks nobody."""
+    route = (endpoint or {}).get("status", {}).get("route")
+    ready = [pod for pod in router_pods(children) if is_ready(pod)]
+    poked = all(
+        pod["metadata"].get("annotations", {}).get(GENERATION_ANNOTATION) == str((route or {}).get("generation"))
+        for pod in ready
+    )
+    if route is None or (route.get("confirmedGeneration", 0) >= route["generation"] and poked):
+        return []
+    return [RouterPod(pod["metadata"]["name"], pod["status"]["podIP"]) for pod in ready if pod["status"].get("podIP")]
+
+
+# Views -------------------------------------------------------------------------------------------------------
+
+
+def endpoint_view(world: World, endpoint: Obj, refusal: str | None) -> EndpointView:
+    """The endpoint as read, without what its rollout is entitled to."""
+    pods = router_pods(world.children)
+    written = [
+        int(obj["metadata"].get("annotations", {}).get(GENERATION_ANNOTATION, 0)) for obj in world.children.config_maps
+    ]
+    return EndpointView(
+        name=str(world.key),
+        uid=endpoint["metadata"]["uid"],
+        generation=endpoint["metadata"]["generation"],
+        spec=ModelEndpointSpec.model_validate(endpoint["spec"]),
+        status=ModelEndpointStatus.model_validate(endpoint.get("status") or {}),
+        now=world.now,
+        routers=len(pods),
+        routers_ready=sum(map(is_ready, pods)),
+        reports=world.reports,
+        written_generation=max(written, default=0),
+        refusal=refusal,
+    )
+
+
+def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refusal: str | None) -> View:
+    """A rollout as read. The evaluation, when one is due, is added by whoever asks for it."""
+    spec = ModelRolloutSpec.model_validate(rollout["spec"])
+    status = ModelRolloutStatus.model_validate(rollout.get("status") or {})
+    active = world.active or rollout
+    routes = routes_of(endpoint) if endpoint else Routes()
+    annotations = rollout["metadata"].get("annotations", {})
+    view = View(
+        name=rollout["metadata"]["name"],
+        generation=rollout["metadata"]["generation"],
+        spec=spec,
+        status=status,
+        target=revision_of(spec.template.manifest()),
+        now=world.now,
+        endpoint_found=endpoint is not None,
+        claimed_by=None if active["metadata"]["uid"] == rollout["metadata"]["uid"] else active["metadata"]["name"],
+        routes=routes,
+        refusal=refusal,
+        requests={verb: annotations[name] for name, verb in REQUESTS.items() if name in annotations},
+    )
+    return _with_pods(world, _with_plan(world, view, endpoint), rollout)
+
+
+def _with_pods(world: World, view: View, rollout: Obj) -> View:
+    kept = revisions.replicas_by_revision(view.spec, view.status, view.routes, view.now)
+    seen = {}
+    for name, wanted in kept.items():
+        mine = {"crossfade.dev/revision": name, "crossfade.dev/rollout": rollout["metadata"]["name"]}
+        deployments = [obj for obj in world.children.deployments if mine.items() <= obj["metadata"]["labels"].items()]
+        pods = [pod for pod in world.children.pods if mine.items() <= pod["metadata"]["labels"].items()]
+        seen[name] = pods_of(next(iter(deployments), None), pods, wanted)
+    return replace(view, pods=seen)
+
+
+def _with_plan(world: World, view: View, endpoint: EndpointView | None) -> View:
+    candidate = view.status.candidate
+    if endpoint is None or candidate is None or candidate.stage is Stage.WITHDRAWING:
+        return view
+    steps, index = view.spec.strategy.steps, step_index(view.spec, candidate)
+    following = index if candidate.stage is not Stage.ANALYZING else min(index + 1, len(steps) - 1)
+    view = replace(view, no_room=no_room(endpoint, steps[following].slice.positions))
+    own = {name: MetricSpec.model_validate(obj["spec"]) for name, obj in world.metrics.items()}
+    try:
+        return replace(view, plan=plan_for(endpoint.name, endpoint.spec, view.spec, own))
+    except MetricMissing as missing:
+        return replace(view, plan_problem=str(missing))

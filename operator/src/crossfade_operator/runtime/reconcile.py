@@ -1,0 +1,227 @@
+"""One turn of one endpoint: look, decide, record, act. Read this first.
+
+A turn is made from fresh reads and changes nothing that it has not recorded first: the rollout's status, then the
+endpoint's ledger, both guarded by their resourceVersion, then the objects that follow from them. Whoever dies in
+between leaves a record from which the next turn goes on; whoever decides from a stale read cannot record, and so
+cannot act. Two controllers can waste work, but they cannot take a step twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from crossfade_analyzer.contract import Evaluation
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
+from crossfade_operator.core import endpoint as endpoints
+from crossfade_operator.core.children import revisions, router
+from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
+from crossfade_operator.core.endpoint import EndpointTurn, EndpointView
+from crossfade_operator.core.planning import look_is_due, request_for
+from crossfade_operator.core.rollout import machine, timing
+from crossfade_operator.core.rollout.view import Turn, View
+from crossfade_operator.core.routing import InvalidTable
+from crossfade_operator.ports.clock import Clock
+from crossfade_operator.ports.cluster import Cluster, Key, Obj, Ref
+from crossfade_operator.ports.routers import Routers
+from crossfade_operator.ports.telemetry import RolloutTelemetry
+from crossfade_operator.ports.verdicts import Unavailable, Verdicts
+from crossfade_operator.runtime import act, gather
+from crossfade_operator.runtime.gather import World
+
+CONFIRMING = timedelta(milliseconds=200)
+"""How soon routers are asked again while a fresh table is on its way to them."""
+
+LATE = timedelta(seconds=2)
+"""How soon once a table is older than `FRESH`: a router is stuck, and asking more often does not help it."""
+
+FRESH = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class ReconcileSettings:
+    """What the installation decides: the routers' image and the cluster's DNS domain."""
+
+    router_image: str
+    cluster_domain: str = "cluster.local"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """When this key has to be looked at again although nothing changes; None when never."""
+
+    requeue_at: datetime | None
+
+
+class Reconciler:
+    """Makes turns. It remembers nothing that matters: only what the API server last refused, to show it."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        routers: Routers,
+        verdicts: Verdicts,
+        clock: Clock,
+        telemetry: RolloutTelemetry,
+        settings: ReconcileSettings,
+    ) -> None:
+        self._cluster, self._routers, self._verdicts = cluster, routers, verdicts
+        self._clock, self._telemetry, self._settings = clock, telemetry, settings
+        self._refusals: dict[tuple[Key, str], str] = {}
+
+    async def reconcile(self, key: Key) -> Outcome:
+        """One turn. Raises what `ports.cluster` raises: the caller decides when to try again."""
+        world = await gather.look(self._cluster, self._routers, key, self._clock.now())
+        seen = None
+        if world.endpoint is not None:
+            seen = gather.endpoint_view(world, world.endpoint, self._refusals.get((key, "ModelEndpoint")))
+        else:
+            self._telemetry.endpoint_gone(key)
+        due = [await self._rollout_turn(world, rollout, seen) for rollout in world.rollouts]
+        if seen is not None and world.endpoint is not None and world.active is None:
+            due.append(await self._endpoint_turn(world, world.endpoint, seen))
+        return Outcome(min(filter(None, due), default=None))
+
+    # A rollout -----------------------------------------------------------------------------------------------
+
+    async def _rollout_turn(self, world: World, rollout: Obj, seen: EndpointView | None) -> datetime | None:
+        refusal = self._refusals.get((world.key, "ModelRollout"))
+        view = await self._judged(world, rollout, gather.rollout_view(world, rollout, seen, refusal))
+        turn = machine.decide(view)
+        recorded = await self._record(rollout, view.status, turn)
+        if world.endpoint is None or seen is None or view.claimed_by is not None:
+            return None
+        self._tell(world.key, turn, view)
+        after = replace(view, status=turn.status)
+        templates = revisions.templates_on_record(world.children) | {view.target: view.spec.template.manifest()}
+        kept = revisions.replicas_by_revision(after.spec, after.status, after.routes, after.now)
+        entitled = replace(
+            seen,
+            entitlement=endpoints.entitlement_of(view.name, view.spec, turn.status),
+            backends=revisions.backends(rollout, kept, templates, self._settings.cluster_domain),
+        )
+        refused = await act.apply_all(self._actors(world, recorded), revisions.applied(rollout, kept, templates))
+        due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
+        await act.apply_all(self._actors(world, recorded), _farewell(rollout, kept, world, turn))
+        if self._remember(world.key, "ModelRollout", refused) or _moved(view.status, turn.status):
+            return world.now
+        return min(filter(None, due), default=None)
+
+    async def _judged(self, world: World, rollout: Obj, view: View) -> View:
+        """The view with the analyzer's answer, when a look is due."""
+        candidate = view.status.candidate
+        if candidate is None or view.claimed_by is not None or not view.endpoint_found or not look_is_due(view):
+            return view
+        meta = rollout["metadata"]
+        subject = (
+            f"ModelRollout/{world.key.namespace}/{view.name}/{meta['uid']}/{candidate.revision}/{candidate.attempt}"
+        )
+        answer: Evaluation | Unavailable = await self._verdicts.evaluate(request_for(subject, view, candidate))
+        if isinstance(answer, Evaluation):
+            self._telemetry.evaluation(world.key.namespace, view.name, answer.verdict.value, answer.metrics)
+        return replace(view, evaluation=answer, now=max(view.now, self._clock.now()))
+
+    async def _record(self, rollout: Obj, before: ModelRolloutStatus, turn: Turn) -> Obj:
+        if turn.status == before:
+            return rollout
+        return await self._cluster.write_status(rollout, turn.status.manifest())
+
+    def _tell(self, key: Key, turn: Turn, view: View) -> None:
+        status, granted = turn.status, view.routes.candidate
+        share = granted.positions / 1000 if granted else 0.0
+        self._telemetry.rollout(
+            key.namespace, view.name, phase=str(status.phase), reason=str(status.reason), share=share
+        )
+        for decision in status.decisions[
+            len(status.decisions) - (status.decision_count - view.status.decision_count) :
+        ]:
+            self._telemetry.decision(key.namespace, view.name, action=decision.action.value, reason=decision.reason)
+
+    # The endpoint --------------------------------------------------------------------------------------------
+
+    async def _endpoint_turn(self, world: World, endpoint: Obj, view: EndpointView) -> datetime | None:
+        turn = endpoints.decide(view)
+        if turn.status != view.status:
+            await self._cluster.write_status(endpoint, turn.status.manifest())
+        refused = await self._apply_router(world, endpoint, turn)
+        self._tell_routers(world.key, view, turn)
+        if self._remember(world.key, "ModelEndpoint", refused):
+            return world.now
+        return _endpoint_due(view, turn, refused)
+
+    async def _apply_router(self, world: World, endpoint: Obj, turn: EndpointTurn) -> str | None:
+        """Write the table and what runs it. A table that routers would refuse never replaces the last good one."""
+        spec = ModelEndpointSpec.model_validate(endpoint["spec"]).router
+        pods = router.Pods(spec.image or self._settings.router_image, spec.replicas, spec.resources)
+        try:
+            manifests = router.router_manifests(router.Owner.of(endpoint), turn.table, pods)
+        except InvalidTable as invalid:
+            return str(invalid)
+        effects: list[Effect] = [Apply(manifest) for manifest in manifests]
+        effects += _without_testers(world, turn)
+        lagging = [pod["metadata"]["name"] for pod in gather.router_pods(world.children) if not _poked(pod, turn)]
+        if lagging:
+            effects.append(Poke(tuple(lagging), turn.table.generation))
+        return await act.apply_all(self._actors(world, endpoint), effects)
+
+    def _tell_routers(self, key: Key, view: EndpointView, turn: EndpointTurn) -> None:
+        route = turn.status.route
+        if route is None:
+            return
+        running = sum(report.generation == route.generation for report in view.reports)
+        self._telemetry.routers(
+            key,
+            generation=route.generation,
+            ready=view.routers_ready,
+            confirmed=running if view.reports else view.routers_ready,
+            rejected=sum(report.rejected for report in view.reports),
+        )
+
+    # Both ----------------------------------------------------------------------------------------------------
+
+    def _actors(self, world: World, *objects: Obj) -> act.Actors:
+        about = [*objects, *([world.endpoint] if world.endpoint else [])]
+        return act.Actors(self._cluster, world.key, {(obj["kind"], obj["metadata"]["name"]): obj for obj in about})
+
+    def _remember(self, key: Key, kind: str, refusal: str | None) -> bool:
+        """Keep what was refused, so that the next turn shows it. Whether that is news."""
+        before = self._refusals.pop((key, kind), None)
+        if refusal is not None:
+            self._refusals[key, kind] = refusal
+        return before != refusal
+
+
+def _farewell(rollout: Obj, kept: Mapping[str, int], world: World, turn: Turn) -> Iterator[Effect]:
+    yield from revisions.deleted(rollout, kept, world.children)
+    yield from (event for event in turn.events if isinstance(event, Announce))
+
+
+def _moved(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
+    """Whether the turn made a move, so that the next one may follow at once."""
+    stages = [status.candidate.stage if status.candidate else None for status in (before, after)]
+    return before.decision_count != after.decision_count or stages[0] is not stages[1]
+
+
+def _poked(pod: Obj, turn: EndpointTurn) -> bool:
+    annotations = pod["metadata"].get("annotations", {})
+    return bool(annotations.get(router.GENERATION_ANNOTATION) == str(turn.table.generation))
+
+
+def _without_testers(world: World, turn: EndpointTurn) -> Iterator[Effect]:
+    name = router.testers_name(world.key.endpoint)
+    if not turn.table.testers:
+        yield from (Delete(Ref.of(one)) for one in world.children.services if one["metadata"]["name"] == name)
+
+
+def _endpoint_due(view: EndpointView, turn: EndpointTurn, refused: str | None) -> datetime | None:
+    route, moments = turn.status.route, []
+    if route is not None and route.confirmed_generation < route.generation:
+        fresh = view.now - route.written_at < FRESH
+        moments.append(view.now + (CONFIRMING if fresh else LATE))
+    if view.spec.holdout is not None and view.spec.holdout.until > view.now:
+        moments.append(view.spec.holdout.until)
+    if refused or turn.problem:
+        moments.append(view.now + timing.RETRY)
+    return min(moments, default=None)

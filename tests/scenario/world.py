@@ -1,0 +1,335 @@
+"""A whole small world in memory: an endpoint, its rollouts, pods that come and go, routers, an analyzer and a clock.
+
+The controller under test is the real one; the world around it is simulated: Deployments get pods at once, which are
+ready unless their revision is in `broken`; routers run the table they were poked about unless they are `deaf`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from crossfade_analyzer.contract import (
+    ContractReport,
+    Evaluation,
+    EvaluationRequest,
+    MetricSource,
+    Reason,
+    Requests,
+    Verdict,
+)
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
+from crossfade_operator.core.children.router import GENERATION_ANNOTATION as GENERATION
+from crossfade_operator.ports.cluster import Conflict, Key
+from crossfade_operator.ports.routers import RouterPod, RouterReport
+from crossfade_operator.ports.verdicts import Unavailable
+from crossfade_operator.runtime.reconcile import Outcome, Reconciler, ReconcileSettings
+from tests.fakes.cluster import GROUP, Crash, FakeCluster
+from tests.fakes.telemetry import FakeTelemetry
+
+START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+KEY = Key("recs", "ranker")
+
+Judge = Callable[[EvaluationRequest], Evaluation | Unavailable]
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.time = START
+
+    def now(self) -> datetime:
+        return self.time
+
+
+class FakeRouters:
+    """What router pods answer: the generation they run, or an error while they are deaf."""
+
+    def __init__(self) -> None:
+        self.running: dict[str, int] = {}
+        self.deaf: set[str] = set()
+
+    async def reports(self, pods: Sequence[RouterPod]) -> Sequence[RouterReport]:
+        return [
+            RouterReport(pod.name, None, error="no answer")
+            if pod.name in self.deaf
+            else RouterReport(pod.name, self.running.get(pod.name, 0))
+            for pod in pods
+        ]
+
+
+class FakeVerdicts:
+    def __init__(self) -> None:
+        self.judge: Judge = proven
+        self.asked: list[EvaluationRequest] = []
+
+    async def evaluate(self, request: EvaluationRequest) -> Evaluation | Unavailable:
+        self.asked.append(request)
+        return self.judge(request)
+
+    async def check(self, source: MetricSource) -> ContractReport | Unavailable:
+        return ContractReport(holds=True, message="holds")
+
+
+def answer(
+    request: EvaluationRequest, verdict: Verdict, *, requests: int = 10_000, reason: Reason | None = None
+) -> Evaluation:
+    """An analyzer's answer with this verdict, after so many requests of the candidate in the step."""
+    return Evaluation(
+        subject=request.subject,
+        verdict=verdict,
+        reason=reason,
+        message=f"the analyzer says {verdict.value}",
+        look=1,
+        requests=Requests(control=requests * 9, candidate=requests, candidate_in_step=requests),
+        metrics=(),
+        digest="sha256:" + "0" * 64,
+        rule="rollout@1",
+    )
+
+
+def proven(request: EvaluationRequest) -> Evaluation:
+    return answer(request, Verdict.PROVEN)
+
+
+def harmful(request: EvaluationRequest) -> Evaluation:
+    return answer(request, Verdict.HARMFUL)
+
+
+def undecided(request: EvaluationRequest) -> Evaluation:
+    return answer(request, Verdict.UNDECIDED)
+
+
+def unavailable(request: EvaluationRequest) -> Unavailable:
+    return Unavailable("connection refused")
+
+
+def template(image: str, **labels: str) -> dict[str, Any]:
+    return {
+        "metadata": {"labels": {"app": "ranker", **labels}},
+        "spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}]},
+    }
+
+
+def endpoint(name: str = KEY.endpoint, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": GROUP,
+        "kind": "ModelEndpoint",
+        "metadata": {"name": name, "namespace": KEY.namespace},
+        "spec": {"unit": {"header": "x-user-id"}, **spec},
+    }
+
+
+STEPS = [
+    {"slice": "1%", "hold": "1m", "minRequests": 100},
+    {"slice": "10%", "hold": "2m", "minRequests": 100},
+    {"slice": "50%", "hold": "3m", "minRequests": 100},
+]
+
+
+def rollout(image: str, name: str = "ranker", steps: Any = None, **spec: Any) -> dict[str, Any]:
+    analysis = spec.pop("analysis", {})
+    return {
+        "apiVersion": GROUP,
+        "kind": "ModelRollout",
+        "metadata": {"name": name, "namespace": KEY.namespace},
+        "spec": {
+            "endpoint": KEY.endpoint,
+            "replicas": 2,
+            "template": template(image),
+            "strategy": {"steps": steps or STEPS, "analysis": {"interval": "10s", **analysis}},
+            **spec,
+        },
+    }
+
+
+class World:
+    """Drive it with `run`, change it with `apply`, `annotate` and the sets, and look at `status`."""
+
+    def __init__(self) -> None:
+        self.cluster, self.clock = FakeCluster(), FakeClock()
+        self.routers, self.verdicts, self.telemetry = FakeRouters(), FakeVerdicts(), FakeTelemetry()
+        self.broken: set[str] = set()
+        self.crashing: set[str] = set()
+        self.passes = 0
+        self.restart()
+        self.cluster.put(endpoint())
+
+    def restart(self) -> None:
+        """A new controller process: nothing is remembered but what is in the cluster."""
+        self.reconciler = Reconciler(
+            self.cluster,
+            self.routers,
+            self.verdicts,
+            self.clock,
+            self.telemetry,
+            ReconcileSettings(router_image="envoy:test"),
+        )
+
+    # A user ------------------------------------------------------------------------------------------------------
+
+    def apply(self, manifest: dict[str, Any]) -> None:
+        present = self.cluster.get(manifest["kind"], KEY.namespace, manifest["metadata"]["name"])
+        kept = copy.deepcopy(present["metadata"]["annotations"]) if present else {}
+        self.cluster.put({**manifest, "metadata": {**manifest["metadata"], "annotations": kept}})
+
+    def annotate(self, verb: str, token: str, name: str = "ranker") -> None:
+        found = self.cluster.get("ModelRollout", KEY.namespace, name)
+        assert found is not None
+        found["metadata"]["annotations"][f"crossfade.dev/{verb}"] = token
+        found["metadata"]["resourceVersion"] += "1"
+
+    def pause(self, paused: bool = True) -> None:
+        found = copy.deepcopy(self.cluster.get("ModelRollout", KEY.namespace, "ranker"))
+        assert found is not None
+        found["spec"]["paused"] = paused
+        self.cluster.put(found)
+
+    # What is seen ------------------------------------------------------------------------------------------------
+
+    @property
+    def status(self) -> ModelRolloutStatus:
+        return self.status_of("ranker")
+
+    def status_of(self, name: str) -> ModelRolloutStatus:
+        found = self.cluster.get("ModelRollout", KEY.namespace, name)
+        assert found is not None
+        return ModelRolloutStatus.model_validate(found.get("status", {}))
+
+    @property
+    def endpoint_status(self) -> dict[str, Any]:
+        found = self.cluster.get("ModelEndpoint", KEY.namespace, KEY.endpoint)
+        assert found is not None
+        return dict(found.get("status", {}))
+
+    @property
+    def actions(self) -> list[str]:
+        return [decision.action.value for decision in self.status.decisions]
+
+    def deployed(self) -> dict[str, int]:
+        """Replicas by revision."""
+        return {
+            obj["metadata"]["labels"]["crossfade.dev/revision"]: obj["spec"]["replicas"]
+            for obj in self.cluster.all("Deployment")
+            if obj["metadata"]["labels"].get("crossfade.dev/component") == "revision"
+        }
+
+    # Time --------------------------------------------------------------------------------------------------------
+
+    async def turn(self) -> Outcome | None:
+        """One turn of the controller and what the cluster makes of it. None when it was killed in it."""
+        self.passes += 1
+        outcome: Outcome | None = Outcome(self.clock.time)
+        with suppress(Conflict):
+            try:
+                outcome = await self.reconciler.reconcile(KEY)
+            except Crash:
+                self.restart()
+        self._settle()
+        return outcome
+
+    async def run(self, *, seconds: float = 0, until: Callable[[], bool] | None = None, turns: int = 2000) -> None:
+        """Turn after turn: at once while something moves, else at the time that was asked for.
+
+        Ends after so many simulated seconds, or when `until` holds; fails, with what was seen, when it never does.
+        """
+        end = self.clock.time + timedelta(seconds=seconds)
+        for _ in range(turns):
+            if until is not None and until():
+                return
+            before = self._fingerprint()
+            outcome = await self.turn()
+            if self._fingerprint() != before:
+                continue
+            due = outcome.requeue_at if outcome else None
+            if until is None and (due is None or due > end):
+                self.clock.time = end
+                return
+            if due is None:
+                raise AssertionError(f"nothing more will happen: {self.status}")
+            self.clock.time = max(due, self.clock.time + timedelta(milliseconds=1))
+        raise AssertionError(f"not after {turns} turns: {self.status}")
+
+    async def until_phase(self, phase: str) -> None:
+        await self.run(until=lambda: str(self.status.phase) == phase)
+
+    async def until_step(self, step: int) -> None:
+        def there() -> bool:
+            candidate = self.status.candidate
+            return candidate is not None and candidate.step_started_at is not None and candidate.step + 1 == step
+
+        await self.run(until=there)
+
+    # The cluster's own controllers -------------------------------------------------------------------------------
+
+    def _fingerprint(self) -> str:
+        return repr([(key, obj["metadata"]["resourceVersion"]) for key, obj in sorted(self.cluster.objects.items())])
+
+    def _settle(self) -> None:
+        for deployment in self.cluster.all("Deployment"):
+            self._make_pods(deployment)
+        deployments = {obj["metadata"]["uid"] for obj in self.cluster.all("Deployment")}
+        for pod in self.cluster.all("Pod"):
+            if pod["metadata"]["ownerReferences"][0]["uid"] not in deployments:
+                self.cluster.remove("Pod", KEY.namespace, pod["metadata"]["name"])
+        for table in self.cluster.all("ConfigMap"):
+            self._deliver(int(table["metadata"]["annotations"].get(GENERATION, 0)))
+
+    def _make_pods(self, deployment: dict[str, Any]) -> None:
+        meta, wanted = deployment["metadata"], deployment["spec"]["replicas"]
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        revision = labels.get("crossfade.dev/revision", "")
+        ready = revision not in self.broken and revision not in self.crashing
+        for index in range(20):
+            name = f"{meta['name']}-{index}"
+            present = self.cluster.get("Pod", KEY.namespace, name)
+            if index >= wanted and present is not None:
+                self.cluster.remove("Pod", KEY.namespace, name)
+            if index < wanted:
+                self._make_pod(name, deployment, labels, ready, revision in self.crashing)
+        status = {"observedGeneration": meta["generation"], "readyReplicas": wanted if ready else 0}
+        if deployment.get("status") != status:
+            deployment["status"] = status
+            meta["resourceVersion"] += "s"
+
+    def _make_pod(
+        self, name: str, deployment: dict[str, Any], labels: dict[str, str], ready: bool, crashing: bool
+    ) -> None:
+        waiting = {"reason": "CrashLoopBackOff"}
+        containers = [{"name": "model", "restartCount": 4, "state": {"waiting": waiting}}] if crashing else []
+        status = {
+            "podIP": "10.0.0.1",
+            "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": containers,
+        }
+        present = self.cluster.get("Pod", KEY.namespace, name)
+        if present is not None and present["status"] == status:
+            return
+        owner = {"uid": deployment["metadata"]["uid"], "kind": "Deployment", "name": deployment["metadata"]["name"]}
+        annotations = present["metadata"]["annotations"] if present else {}
+        self.cluster.put(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": name,
+                    "namespace": KEY.namespace,
+                    "labels": labels,
+                    "annotations": annotations,
+                    "ownerReferences": [owner],
+                },
+                "status": status,
+            }
+        )
+
+    def _deliver(self, generation: int) -> None:
+        """The kubelet brings the table to every router that was poked about it."""
+        for pod in self.cluster.all("Pod"):
+            name = pod["metadata"]["name"]
+            poked = pod["metadata"]["annotations"].get(GENERATION) == str(generation)
+            is_router = pod["metadata"]["labels"].get("crossfade.dev/component") == "router"
+            if is_router and poked and name not in self.routers.deaf and self.routers.running.get(name) != generation:
+                self.routers.running[name] = generation
+                pod["metadata"]["resourceVersion"] += "r"
