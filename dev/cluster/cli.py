@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m dev.cluster", description="A local Kubernetes: kind, or a node without Docker."
+        prog="python -m dev.cluster",
+        description="A local Kubernetes: kind where a container engine runs, else a node of its own.",
     )
     parser.add_argument(
         "--name",

@@ -74,7 +74,7 @@ class Kind:
 
     @contextlib.contextmanager
     def forwarding(self, target: str, port: int, *, local_port: int, namespace: str) -> Iterator[int]:
-        argv = [self._kubectl.program, "--kubeconfig", self.kubeconfig(), "--namespace", namespace]
+        argv: list[str | Path] = [self._kubectl.program, "--kubeconfig", self.kubeconfig(), "--namespace", namespace]
         argv += ["port-forward", "--address", "127.0.0.1", target, f"{local_port or ''}:{port}"]
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:

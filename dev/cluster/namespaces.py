@@ -8,7 +8,7 @@ from pathlib import Path
 from dev.cluster.commands import run
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import ClusterPaths
-from dev.cluster.processes import ProcessRecord, ProcessTable
+from dev.cluster.processes import ProcessRecord, ProcessTable, identity_of
 from dev.cluster.waiting import NotYetError, wait_for
 
 HOLDER = "node"
@@ -81,14 +81,32 @@ def ensure_namespaces(table: ProcessTable, paths: ClusterPaths) -> NodeNamespace
     return spaces
 
 
+def end_namespaces(table: ProcessTable) -> None:
+    """Kill everything on the node, and return when the kernel is done with it. Does nothing when it is gone."""
+    holder = table.running(HOLDER)
+    init = _find_init(holder) if holder else None
+    table.stop(HOLDER, grace=0)
+    if init is not None:
+        # An init ends only after every other process of its namespace was killed and reaped.
+        wait_for("the end of the node's processes", lambda: _check_gone(init), timeout=30, interval=0.02)
+
+
 def _check_init(table: ProcessTable, spaces: NodeNamespaces) -> None:
     """Until the init has replaced unshare, /proc may not be mounted yet."""
     table.require_alive(HOLDER)
-    children = Path(f"/proc/{spaces.holder.pid}/task/{spaces.holder.pid}/children").read_text().split()
-    if not children:
+    init = _find_init(spaces.holder)
+    if init is None or "catatonit" not in Path(f"/proc/{init}/comm").read_text():
         raise NotYetError("no init yet")
-    if "catatonit" not in Path(f"/proc/{children[0]}/comm").read_text():
-        raise NotYetError("the init has not taken over yet")
+
+
+def _find_init(holder: ProcessRecord) -> int | None:
+    children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children").read_text().split()
+    return int(children[0]) if children else None
+
+
+def _check_gone(pid: int) -> None:
+    if identity_of(pid) is not None:
+        raise NotYetError(f"process {pid} is still there")
 
 
 def _refuse_covered(state: Path) -> None:

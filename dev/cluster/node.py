@@ -24,7 +24,7 @@ from dev.cluster.controlplane import (
 from dev.cluster.errors import ClusterError
 from dev.cluster.kubeconfig import write_kubeconfig
 from dev.cluster.kubectl import Kubectl
-from dev.cluster.namespaces import ADDRESS, HOLDER, HOSTNAME, NodeNamespaces, ensure_namespaces
+from dev.cluster.namespaces import ADDRESS, HOLDER, HOSTNAME, NodeNamespaces, end_namespaces, ensure_namespaces
 from dev.cluster.nodestate import any_node_running, remove_tree, require_root
 from dev.cluster.paths import REPOSITORY, ClusterPaths
 from dev.cluster.pki import Pki, Subject, ensure_pki
@@ -75,9 +75,7 @@ class Node:
         if not self.paths.root.exists():
             return
         require_root()
-        # The holder's end is the kernel's order to kill everything on the node; the other records end by themselves.
-        for name in (HOLDER, API_FORWARD):
-            self.table.stop(name, grace=0)
+        end_namespaces(self.table)
         self.table.stop_all(grace=0)
         cgroups.remove_groups(self.paths.name)
         remove_tree(self.paths.root)
@@ -129,11 +127,14 @@ class Node:
         for subject in clients:
             self._write_kubeconfig(self._own_kubeconfig(subject.name), f"https://{ADDRESS}:{PORTS.api_server}", subject)
         containerd.write_config(self._config)
-        for name, content in (
-            ("kubelet", nodeconfig.kubelet(self.paths.name, self._pki.authority)),
-            ("kube-proxy", nodeconfig.kube_proxy(self._own_kubeconfig("kube-proxy"))),
-        ):
-            (self._config / f"{name}.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+        self._write_config("kubelet", nodeconfig.kubelet(self.paths.name, self._pki.authority))
+        self._write_config("kube-proxy", nodeconfig.kube_proxy(self._own_kubeconfig("kube-proxy")))
+
+    def _write_config(self, name: str, content: dict[str, object]) -> None:
+        """Leave an unchanged file alone: kube-proxy ends itself when its file is touched."""
+        path, text = self._config / f"{name}.yaml", yaml.safe_dump(content, sort_keys=False)
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
 
     def _write_kubeconfig(self, path: Path, url: str, subject: Subject) -> None:
         write_kubeconfig(path, cluster=f"crossfade-{self.paths.name}", url=url, pki=self._pki, subject=subject)
@@ -181,9 +182,9 @@ class Node:
         program = self.programs.path
         wait_for("containerd", lambda: self._check_containerd(spaces), timeout=30, hint=self._see_logs)
         self._load_system_images(spaces)
-        argv = ["--config", self._config / "kubelet.yaml", "--kubeconfig", self._own_kubeconfig("kubelet")]
-        argv += ["--hostname-override", HOSTNAME, "--node-ip", ADDRESS]
-        self._start(spaces, "kubelet", [program("kubelet"), *argv])
+        own = ("--config", self._config / "kubelet.yaml", "--kubeconfig", self._own_kubeconfig("kubelet"))
+        identity = ("--hostname-override", HOSTNAME, "--node-ip", ADDRESS)
+        self._start(spaces, "kubelet", [program("kubelet"), *own, *identity])
         self._start(spaces, "kube-proxy", [program("kube-proxy"), "--config", self._config / "kube-proxy.yaml"])
 
     def _check_containerd(self, spaces: NodeNamespaces) -> None:

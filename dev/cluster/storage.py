@@ -25,7 +25,7 @@ def storage_class() -> dict[str, object]:
 
 
 def volume(number: int, folder: Path, node: str) -> dict[str, object]:
-    """A ``local`` volume: unlike hostPath, the kubelet gives it the pod's fsGroup, so that restricted pods can write."""
+    """A ``local`` volume: unlike a hostPath, it gets the pod's fsGroup, so that restricted pods can write."""
     here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "apiVersion": "v1",
