@@ -1,0 +1,247 @@
+"""What the chart renders, for every set of values that matters, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dev.cluster.programs import Programs, find_client
+
+pytestmark = pytest.mark.integration
+
+CHART = Path(__file__).parents[2] / "charts" / "crossfade"
+Objects = list[dict[str, Any]]
+Render = Callable[..., Objects]
+
+VALUE_SETS = {
+    "defaults": [],
+    "two-controllers-of-some-namespaces": ["serving.replicas=2", "serving.namespaces={recs,search}"],
+    "own-prometheus-elsewhere": ["prometheus.url=http://prometheus.monitoring:9090", "podMonitors.enabled=true"],
+    "shut-in": ["networkPolicy.enabled=true", "prometheus.volume.persistent=true"],
+    "postgresql": ["analyzer.storeSecret=evidence-store", "aggregateRoles=false"],
+}
+
+
+@pytest.fixture(scope="session")
+def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
+    program = find_client(Programs.cached(), "helm")
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def template(helm: Callable[..., Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def call(*values: str) -> subprocess.CompletedProcess[str]:
+        sets = [part for value in values for part in ("--set", value)]
+        found: subprocess.CompletedProcess[str] = helm(
+            "template", "crossfade", str(CHART), "--namespace", "crossfade-system", "--kube-version", "1.36.0", *sets
+        )
+        return found
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def render(template: Callable[..., Any]) -> Render:
+    def call(*values: str) -> Objects:
+        done = template(*values)
+        assert done.returncode == 0, done.stderr
+        return [obj for obj in yaml.safe_load_all(done.stdout) if obj]
+
+    return call
+
+
+@pytest.fixture(params=VALUE_SETS.values(), ids=VALUE_SETS.keys())
+def objects(request: pytest.FixtureRequest, render: Render) -> Objects:
+    return render(*request.param)
+
+
+def _of(objects: Objects, *kinds: str) -> Objects:
+    return [obj for obj in objects if obj["kind"] in kinds]
+
+
+def _named(objects: Objects, kind: str, name: str) -> dict[str, Any]:
+    (found,) = [obj for obj in _of(objects, kind) if obj["metadata"]["name"] == name]
+    return found
+
+
+def _containers(objects: Objects) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for obj in _of(objects, "Deployment"):
+        pod = obj["spec"]["template"]["spec"]
+        for container in pod["containers"]:
+            yield pod, container
+
+
+def _environment(objects: Objects, deployment: str) -> dict[str, Any]:
+    pod = _named(objects, "Deployment", deployment)["spec"]["template"]["spec"]
+    return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in pod["containers"][0]["env"]}
+
+
+def test_it_lints_strictly(helm: Callable[..., Any]) -> None:
+    done = helm("lint", "--strict", "--kube-version", "1.36.0", str(CHART))
+    assert done.returncode == 0, done.stdout
+
+
+def test_no_role_reaches_secrets_or_everything(objects: Objects) -> None:
+    rules = [rule for role in _of(objects, "Role", "ClusterRole") for rule in role["rules"]]
+    assert rules
+    for rule in rules:
+        assert "secrets" not in rule["resources"]
+        assert not any("*" in word for part in ("apiGroups", "resources", "verbs") for word in rule[part])
+        assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+
+
+def test_the_analyzer_is_bound_to_no_role_and_gets_no_token(objects: Objects) -> None:
+    subjects = [s["name"] for b in _of(objects, "RoleBinding", "ClusterRoleBinding") for s in b["subjects"]]
+    assert "crossfade-analyzer" not in subjects
+    pod = _named(objects, "Deployment", "crossfade-analyzer")["spec"]["template"]["spec"]
+    assert pod["automountServiceAccountToken"] is False
+    assert _named(objects, "ServiceAccount", "crossfade-analyzer")["automountServiceAccountToken"] is False
+
+
+def test_every_container_is_probed_bounded_and_restricted(objects: Objects) -> None:
+    for pod, container in _containers(objects):
+        assert {"livenessProbe", "readinessProbe", "startupProbe"} <= container.keys(), container["name"]
+        assert {"cpu", "memory"} <= container["resources"]["requests"].keys()
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_selectors_select_their_own_pods_and_nobody_elses(objects: Objects) -> None:
+    pods = {d["metadata"]["name"]: d["spec"]["template"]["metadata"]["labels"] for d in _of(objects, "Deployment")}
+    selectors = {obj["metadata"]["name"]: obj["spec"]["selector"] for obj in _of(objects, "Service")}
+    selectors |= {d["metadata"]["name"]: d["spec"]["selector"]["matchLabels"] for d in _of(objects, "Deployment")}
+    for name, selector in selectors.items():
+        assert [pod for pod, labels in pods.items() if selector.items() <= labels.items()] == [name]
+
+
+def test_the_controller_is_told_where_the_others_are(render: Render) -> None:
+    objects = render("router.image.repository=localhost/crossfade-router", "router.image.tag=dev")
+    environment = _environment(objects, "crossfade-serving")
+    assert environment["CROSSFADE_ANALYZER_URL"] == "http://crossfade-analyzer.crossfade-system.svc"
+    assert environment["CROSSFADE_ROUTER_IMAGE"] == "localhost/crossfade-router:dev"
+    service = _named(objects, "Service", "crossfade-analyzer")
+    assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+
+
+def test_named_namespaces_bound_the_rights_and_the_watch(render: Render) -> None:
+    objects = render("serving.namespaces={recs,search}")
+    assert _environment(objects, "crossfade-serving")["CROSSFADE_NAMESPACES"] == "recs,search"
+    cluster_wide = {role["metadata"]["name"] for role in _of(objects, "ClusterRole")}
+    assert cluster_wide == {"crossfade-view", "crossfade-edit"}
+    assert not _of(objects, "ClusterRoleBinding")
+    where = {
+        b["metadata"]["namespace"] for b in _of(objects, "RoleBinding") if b["roleRef"]["name"].endswith("serving")
+    }
+    assert where == {"recs", "search"}
+
+
+def test_one_value_chooses_between_the_own_prometheus_and_yours(render: Render) -> None:
+    own = render()
+    assert _environment(own, "crossfade-analyzer")["CROSSFADE_PROMETHEUS_URL"] == (
+        "http://crossfade-prometheus.crossfade-system.svc:9090"
+    )
+    yours = render("prometheus.url=https://thanos.example")
+    assert _environment(yours, "crossfade-analyzer")["CROSSFADE_PROMETHEUS_URL"] == "https://thanos.example"
+    assert not [obj for obj in yours if obj["metadata"]["name"] == "crossfade-prometheus"]
+
+
+def test_the_own_prometheus_scrapes_as_often_as_asked(render: Render) -> None:
+    text = _named(render("prometheus.scrapeInterval=2s"), "ConfigMap", "crossfade-prometheus")["data"]["prometheus.yml"]
+    settings = yaml.safe_load(text)
+    assert settings["global"] == {"scrape_interval": "2s"}
+    (job,) = settings["scrape_configs"]
+    assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
+
+
+def test_a_changed_scrape_configuration_restarts_prometheus(render: Render) -> None:
+    def checksum(*values: str) -> str:
+        pod = _named(render(*values), "Deployment", "crossfade-prometheus")["spec"]["template"]
+        return str(pod["metadata"]["annotations"]["checksum/config"])
+
+    assert checksum() == checksum() != checksum("prometheus.scrapeInterval=7s")
+
+
+def test_the_network_policy_lets_the_analyzer_reach_dns_and_prometheus_only(render: Render) -> None:
+    (policy,) = _of(render("networkPolicy.enabled=true"), "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    ports = [sorted(port["port"] for port in rule["ports"]) for rule in policy["spec"]["egress"]]
+    assert ports == [[53, 53], [9090]]
+    assert all(rule["to"] for rule in policy["spec"]["egress"])
+
+
+def test_evidence_outlives_an_uninstall_unless_told_otherwise(render: Render) -> None:
+    def policy(*values: str) -> Any:
+        return _named(render(*values), "PersistentVolumeClaim", "crossfade-evidence")["metadata"].get("annotations")
+
+    assert policy() == {"helm.sh/resource-policy": "keep"}
+    assert policy("analyzer.volume.keep=false") is None
+
+
+def test_a_database_url_comes_from_the_secret_and_no_volume_is_made(render: Render) -> None:
+    objects = render("analyzer.storeSecret=evidence-store")
+    store = _environment(objects, "crossfade-analyzer")["CROSSFADE_STORE_URL"]
+    assert store == {"secretKeyRef": {"name": "evidence-store", "key": "url"}}
+    assert not _of(objects, "PersistentVolumeClaim")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        pytest.param(["servng.replicas=1"], "additional properties 'servng' not allowed", id="a-misspelt-value"),
+        pytest.param(["serving.replicas=3"], "maximum: got 3, want 2", id="three-controllers"),
+        pytest.param(["serving.namespaces={Recs}"], "does not match pattern", id="a-malformed-namespace"),
+        pytest.param(["prometheus.url=prometheus:9090"], "does not match pattern", id="a-url-without-scheme"),
+        pytest.param(["prometheus.scrapeInterval=5"], "got number, want string", id="an-interval-without-unit"),
+        pytest.param(["analyzer.image.pullPolicy=Sometimes"], "value must be one of", id="an-unknown-pull-policy"),
+        pytest.param(
+            ["analyzer.storeUrl=postgresql+psycopg://me:secret@db/evidence"], "does not match pattern",
+            id="a-password-in-the-values",
+        ),
+        pytest.param(
+            ["networkPolicy.enabled=true", "prometheus.url=http://p:9090"], "needs networkPolicy.prometheusPeers",
+            id="a-policy-that-would-cut-off-prometheus",
+        ),
+        pytest.param(
+            ["networkPolicy.enabled=true", "analyzer.storeSecret=x"], "needs networkPolicy.storePeers",
+            id="a-policy-that-would-cut-off-the-store",
+        ),
+    ],
+)  # fmt: skip
+def test_bad_values_are_refused_before_anything_is_installed(
+    template: Callable[..., Any], values: list[str], message: str
+) -> None:
+    done = template(*values)
+    assert done.returncode != 0
+    assert message in done.stderr
+
+
+def test_every_default_is_described_by_the_schema() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert list(_undescribed(values, schema, schema["definitions"], "")) == []
+
+
+def _undescribed(value: Any, schema: dict[str, Any], definitions: dict[str, Any], path: str) -> Iterator[str]:
+    schema = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    if not isinstance(value, dict) or "properties" not in schema:
+        return
+    for name, inner in value.items():
+        if name not in schema["properties"]:
+            yield f"{path}.{name}"
+        else:
+            yield from _undescribed(inner, schema["properties"][name], definitions, f"{path}.{name}")
