@@ -48,6 +48,7 @@ class Credentials:
 
     server: str
     ca_path: str | None
+    ca_data: str | bytes | None
     certificate_path: str | None
     key_path: str | None
     token: str | None
@@ -86,6 +87,7 @@ class Api:
         return Credentials(
             server=self._config.host,
             ca_path=self._config.ssl_ca_cert,
+            ca_data=None if self._config.ssl_ca_cert else self._config.ca_cert_data,
             certificate_path=self._config.cert_file,
             key_path=self._config.key_file,
             token=str(header).split(" ", 1)[-1].strip() or None,

@@ -106,8 +106,9 @@ class HttpRouters:
     async def _count(self, base: str, known: int) -> int:
         """A router whose metrics cannot be read has still confirmed what it runs."""
         try:
-            response = await self._client.get(f"{base}/metrics")
-        except httpx.HTTPError:
+            async with asyncio.timeout(WITHIN / 2):
+                response = await self._client.get(f"{base}/metrics")
+        except (httpx.HTTPError, TimeoutError):
             return known
         return sum(int(count) for count in REJECTED.findall(response.text))
 

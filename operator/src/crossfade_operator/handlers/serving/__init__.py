@@ -1,0 +1,1 @@
+"""The serving controller's watches of what people write."""
