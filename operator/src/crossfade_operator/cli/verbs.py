@@ -32,6 +32,11 @@ def promote(rollout: Rollout, token: str, *, full: bool = False) -> Request:
             f"{rollout.name} is paused: a request to promote would wait unseen.",
             f"kubectl crossfade resume {rollout.name}",
         )
+    if rollout.stage not in (None, "Analyzing"):
+        raise Problem(
+            f"candidate {revision} of {rollout.name} cannot be promoted now (it is {rollout.stage.lower()}).",
+            f"ask again when it is analyzed: kubectl crossfade watch {rollout.name}",
+        )
     value = f"{revision}:full:{token}" if full else f"{revision}:{token}"
     goal = "to be promoted, all remaining steps skipped" if full else "to go on to the next step"
     return Request(_annotation("promote", value), f"asked for candidate {revision} of {rollout.name} {goal}")
@@ -40,6 +45,11 @@ def promote(rollout: Rollout, token: str, *, full: bool = False) -> Request:
 def abort(rollout: Rollout, token: str) -> Request:
     """Take the candidate out: its users go back to stable in one write of the routing table."""
     revision = _candidate(rollout, "abort")
+    if rollout.stage == "Withdrawing":
+        raise Problem(
+            f"candidate {revision} of {rollout.name} is being withdrawn already.",
+            f"kubectl crossfade watch {rollout.name}",
+        )
     return Request(
         _annotation("abort", f"{revision}:{token}"), f"asked for candidate {revision} of {rollout.name} to be taken out"
     )

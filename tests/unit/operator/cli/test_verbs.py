@@ -53,6 +53,14 @@ def _paused(obj: dict[str, Any]) -> None:
     obj["spec"]["paused"] = True
 
 
+def _starting(obj: dict[str, Any]) -> None:
+    obj["status"]["candidate"]["stage"] = "Starting"
+
+
+def _withdrawing(obj: dict[str, Any]) -> None:
+    obj["status"]["candidate"]["stage"] = "Withdrawing"
+
+
 def _as_is(obj: dict[str, Any]) -> None:
     pass
 
@@ -65,6 +73,9 @@ def _as_is(obj: dict[str, Any]) -> None:
         pytest.param(_promoted, lambda r: verbs.abort(r, "t"), "no candidate to abort", id="abort-without-a-candidate"),
         pytest.param(_new, lambda r: verbs.abort(r, "t"), r"no revision serves yet \(phase Pending\)",
                      id="abort-before-the-controller-came"),
+        pytest.param(_starting, lambda r: verbs.promote(r, "t"), "cannot be promoted now .it is starting",
+                     id="promote-before-it-has-users"),
+        pytest.param(_withdrawing, lambda r: verbs.abort(r, "t"), "is being withdrawn already", id="abort-twice"),
         pytest.param(_paused, lambda r: verbs.promote(r, "t"), "is paused", id="promote-while-paused"),
         pytest.param(_paused, verbs.pause, "is paused already", id="pause-twice"),
         pytest.param(_as_is, verbs.resume, "is not paused", id="resume-what-runs"),
