@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 GENERATORS: tuple[Callable[[], dict[str, str]], ...] = (crds.files, reference.files)
 
 
-def stale(root: Path = ROOT) -> dict[Path, str]:
+def stale(root: Path) -> dict[Path, str]:
     """The files whose content is not what it should be, with what it should be."""
     wanted = {root / path: text for files in GENERATORS for path, text in files().items()}
     return {path: text for path, text in wanted.items() if not path.is_file() or path.read_text() != text}
@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.generate", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is stale")
     only_check = parser.parse_args().check
-    changes = stale()
+    changes = stale(ROOT)
     for path, text in changes.items():
         print(f"{'stale' if only_check else 'written'}: {path.relative_to(ROOT)}")
         if not only_check:

@@ -1,0 +1,60 @@
+import pytest
+from pydantic import ValidationError
+
+from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry, ModelEndpointStatus, PositionRange
+
+WRITTEN = {
+    "observedGeneration": 3,
+    "salt": "s",
+    "address": "http://ranker.recs.svc.cluster.local",
+    "rollout": "ranker",
+    "stableRevision": "abcdefghij",
+    "candidateRevision": "0123456789",
+    "route": {
+        "generation": 12,
+        "digest": "sha256:00",
+        "decision": "ranker-12",
+        "writtenAt": "2026-11-22T21:30:00.000000Z",
+        "confirmedAt": "2026-11-22T21:30:01.000000Z",
+        "confirmedGeneration": 12,
+    },
+    "ledger": [
+        {
+            "holder": "ModelRollout/ranker",
+            "arm": "candidate",
+            "revision": "0123456789",
+            "positions": 100,
+            "ranges": [{"from": 0, "to": 49}, {"from": 900, "to": 949}],
+        }
+    ],
+    "slice": "10%",
+    "replicas": 2,
+    "readyReplicas": 2,
+    "selector": "crossfade.dev/endpoint=ranker",
+    "conditions": [],
+}
+
+
+def test_what_is_written_comes_out_as_it_was_written() -> None:
+    assert ModelEndpointStatus.model_validate(WRITTEN).manifest() == WRITTEN
+
+
+def test_an_endpoint_that_nobody_has_looked_at_has_a_status_too() -> None:
+    assert ModelEndpointStatus.model_validate({}).route is None
+
+
+def test_a_range_is_built_from_names_that_python_allows() -> None:
+    entry = LedgerEntry(
+        holder="Holdout",
+        arm=LedgerArm.HOLDOUT,
+        revision="abcdefghij",
+        positions=10,
+        ranges=(PositionRange(first=0, last=9),),
+    )
+    assert entry.manifest()["ranges"] == [{"from": 0, "to": 9}]
+
+
+@pytest.mark.parametrize("ends", [(-1, 5), (0, 1000), (5, 4)])
+def test_a_range_lies_within_the_positions(ends: tuple[int, int]) -> None:
+    with pytest.raises(ValidationError):
+        PositionRange(first=ends[0], last=ends[1])
