@@ -63,9 +63,7 @@ class MetricSource(Frozen):
     denominator: Selector
     arm_label: Name = "arm"
     bucket_label: Name = "abucket"
-    freshness_seconds: float = Field(
-        default=60.0, gt=0, description="Oldest acceptable last sample, seconds."
-    )
+    freshness_seconds: float = Field(default=60.0, gt=0, description="Oldest acceptable last sample, seconds.")
 
 
 class MetricPlan(Frozen):
@@ -89,9 +87,7 @@ class Plan(Frozen):
     interval_seconds: float = Field(gt=0, description="Time between looks, seconds.")
     horizon_seconds: float = Field(gt=0, description="Planned length, the sum of the holds, seconds.")
     latency_bounds: tuple[Name, ...] = Field(description="The router's bounds, increasing, e.g. `25ms`.")
-    warmup_seconds: float = Field(
-        default=0.0, ge=0, description="Dropped from both arms after the first exposure."
-    )
+    warmup_seconds: float = Field(default=0.0, ge=0, description="Dropped from both arms after the first exposure.")
     metrics: tuple[MetricPlan, ...] = Field(min_length=1, max_length=20)
 
 
@@ -144,6 +140,34 @@ class Reason(StrEnum):
     SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"
 
 
+class Fault(StrEnum):
+    """What exactly is missing or broken; `Reason` is its class. Documented in `docs/analyzer.md`."""
+
+    WARMING_UP = "WarmingUp"
+    NOTHING_SCRAPED_YET = "NothingScrapedYet"
+    ARM_MISSING = "ArmMissing"
+    TOO_FEW_BUCKETS = "TooFewBuckets"
+    PROMETHEUS_UNREACHABLE = "PrometheusUnreachable"
+    PROMETHEUS_TIMEOUT = "PrometheusTimeout"
+    PROMETHEUS_REFUSED = "PrometheusRefused"
+    NO_SERIES = "NoSeries"
+    NOT_SCRAPED = "NotScraped"
+    TARGET_DOWN = "TargetDown"
+    STALE = "Stale"
+    VANISHED = "Vanished"
+    NOT_A_SELECTOR = "NotASelector"
+    PINNED_LABEL = "PinnedLabel"
+    NOT_A_NUMBER = "NotANumber"
+    NOT_AN_INTEGER = "NotAnInteger"
+    NEGATIVE = "Negative"
+    DECREASING = "Decreasing"
+    RELABELLED = "Relabelled"
+    DUPLICATED = "Duplicated"
+    OWN_TIMESTAMPS = "OwnTimestamps"
+    MORE_EVENTS_THAN_REQUESTS = "MoreEventsThanRequests"
+    SAMPLE_RATIO_MISMATCH = "SampleRatioMismatch"
+
+
 class ArmCounts(Frozen):
     """What was seen in one arm: `events` of `total` (requests for counts), and their ratio `value`."""
 
@@ -166,9 +190,7 @@ class MetricResult(Frozen):
     lower: float | None = None
     upper: float | None = None
     dispersion: float | None = None
-    log_e: Decimal | None = Field(
-        default=None, description="Evidence of harm, natural log, quantised to 1e-9."
-    )
+    log_e: Decimal | None = Field(default=None, description="Evidence of harm, natural log, quantised to 1e-9.")
     log_e_proof: Decimal | None = Field(default=None, description="Evidence for non-inferiority, as `log_e`.")
 
 
@@ -186,6 +208,7 @@ class Evaluation(Frozen):
     subject: Name
     verdict: Verdict
     reason: Reason | None = None
+    fault: Fault | None = Field(default=None, description="What exactly keeps from judging, if anything does.")
     message: str
     look: int = Field(ge=0, description="Looks so far; 0 before the first.")
     until: datetime | None = Field(default=None, description="End of the last look.")
@@ -200,6 +223,7 @@ class ContractReport(Frozen):
 
     holds: bool
     reason: Reason | None = None
+    fault: Fault | None = None
     message: str
 
 

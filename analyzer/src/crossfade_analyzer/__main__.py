@@ -1,0 +1,116 @@
+"""`crossfade-analyzer`: serve, migrate, verify, export, openapi."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from crossfade_analyzer.settings import InvalidSetting, Settings, settings, store_url
+from crossfade_analyzer.store.evidence import Evidence, StoreUnavailable
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Exit codes: 0 done (verified), 1 differences found, 2 it could not be done."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except (InvalidSetting, StoreUnavailable) as error:
+        print(f"crossfade-analyzer: {error}", file=sys.stderr)
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="crossfade-analyzer", description="Judges model rollouts from raw samples.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    verbs.add_parser("serve", help="run the HTTP service").set_defaults(run=_serve)
+    verbs.add_parser("migrate", help="create or update the evidence store's schema").set_defaults(run=_migrate)
+    verify = verbs.add_parser("verify", help="recompute a look's verdict from the store alone")
+    verify.add_argument("digest", metavar="DIGEST", help="sha256:..., from a rollout's status or an evaluation")
+    verify.set_defaults(run=_verify)
+    export = verbs.add_parser("export", help="print evidence as one JSON object per line")
+    export.add_argument("subject", nargs="?", help="only this subject")
+    export.set_defaults(run=_export)
+    verbs.add_parser("openapi", help="print the HTTP API's OpenAPI document").set_defaults(run=_openapi)
+    return parser
+
+
+def _serve(_: argparse.Namespace) -> int:
+    import uvicorn
+
+    chosen = settings(os.environ)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    store = Evidence(chosen.store_url)
+    store.migrate()
+    uvicorn.run(_service(chosen, store), host=chosen.host, port=chosen.port, log_level="warning", access_log=False)
+    return 0
+
+
+def _service(chosen: Settings, store: Evidence) -> FastAPI:
+    from crossfade_analyzer.evaluator import Evaluator
+    from crossfade_analyzer.service import Parts, application
+    from crossfade_analyzer.sources.prometheus import Prometheus
+    from crossfade_analyzer.telemetry import MeasuredSource, Telemetry
+
+    telemetry = Telemetry()
+    source = MeasuredSource(Prometheus(chosen.prometheus_url, chosen.prometheus_timeout), telemetry)
+    evaluator = Evaluator(source, store, _now_ms, round(chosen.freshness * 1000), chosen.remembered)
+    return application(Parts(evaluator, source, store, telemetry, _now_ms))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _migrate(_: argparse.Namespace) -> int:
+    Evidence(store_url(os.environ)).migrate()
+    print("the evidence store's schema is up to date")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from crossfade_analyzer.verification import UnknownDigest, verify
+
+    store = Evidence(store_url(os.environ))
+    store.check()
+    try:
+        found = verify(store, options.digest)
+    except UnknownDigest as error:
+        print(f"crossfade-analyzer: {error}", file=sys.stderr)
+        return 2
+    if found.differences:
+        print(f"NOT VERIFIED: {found.subject}, {len(found.differences)} differences:")
+        print("\n".join(f"  {text}" for text in found.differences))
+        return 1
+    print(f"verified: {found.subject}, {found.looks} looks, {found.verdict} by {found.rule}")
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    store = Evidence(store_url(os.environ))
+    store.check()
+    for entry in store.dump(options.subject):
+        result = json.loads(entry.result) if entry.result else None
+        line = {**vars(entry), "kind": entry.kind.value, "body": entry.content(), "result": result}
+        print(json.dumps(line, sort_keys=True, separators=(",", ":")))
+    return 0
+
+
+def _openapi(_: argparse.Namespace) -> int:
+    store = Evidence("sqlite:////nonexistent/openapi.db")  # never opened: the document depends on no state
+    app = _service(Settings("http://localhost:9090"), store)
+    print(json.dumps(app.openapi(), indent=2, sort_keys=True))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Where counts come from: raw Prometheus samples, turned into integer increments."""

@@ -1,0 +1,187 @@
+"""Counts per arm and analysis bucket: from the router's own counters, and from a metric's series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from crossfade_analyzer.contract import Arm, Fault, MetricKind, MetricSource
+from crossfade_analyzer.faults import EvidenceFault
+from crossfade_analyzer.sources.raw import RawSource, Series
+from crossfade_analyzer.sources.samples import Increment, Window, described
+from crossfade_analyzer.sources.selectors import one_of, quoted
+from crossfade_analyzer.sources.survey import Group, Keep, Survey, read
+
+BUCKETS = 100
+MICRO = 1_000_000  # a Mean's sum is counted in micro-units
+_PREFIX = "envoy_crossfade_"
+_BUCKET_NAMES = {str(number): number for number in range(BUCKETS)}
+_OUTSIDE = frozenset({"none", "forced"})  # requests without a unit, and testers': nobody's evidence
+_NOBODY = frozenset({"", "-"})
+
+Cells = tuple[tuple[int, ...], tuple[int, ...]]
+"""Integers per arm (control, candidate) and analysis bucket."""
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The two arms that are compared, and the names of the labels that tell them and the buckets apart."""
+
+    control: Arm
+    candidate: Arm
+    arm_label: str = "arm"
+    bucket_label: str = "abucket"
+
+    def index(self, labels: Mapping[str, str]) -> int | None:
+        """0 for control, 1 for candidate, `None` for everybody else."""
+        return {self.control.label: 0, self.candidate.label: 1}.get(labels.get(self.arm_label, ""))
+
+    def bucket(self, labels: Mapping[str, str]) -> int | None:
+        return _BUCKET_NAMES.get(labels.get(self.bucket_label, ""))
+
+
+@dataclass(frozen=True)
+class RouterCounts:
+    """What the routers counted within a window: per arm and bucket, and per latency bound."""
+
+    requests: Cells
+    errors: Cells
+    slower: Mapping[str, Cells]
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Numerator and denominator of a metric of one's own, per arm and bucket."""
+
+    events: Cells
+    total: Cells
+
+
+def usable_bucket(value: str) -> bool:
+    """Whether a bucket label's value is one of the router's: a number, or nobody's evidence."""
+    return value in _BUCKET_NAMES or value in _OUTSIDE
+
+
+def router_group(endpoint: str, arms: Arms, freshness_ms: int) -> Group:
+    """The routers of an endpoint, found by their request counters."""
+    return Group("router", (_router_selector(endpoint, arms, ("requests",)),), freshness_ms)
+
+
+def metric_group(name: str, source: MetricSource) -> Group:
+    """The targets that expose a metric of one's own."""
+    return Group(name, (source.numerator, source.denominator), round(source.freshness_seconds * 1000))
+
+
+def _router_selector(endpoint: str, arms: Arms, counters: tuple[str, ...], bounds: Iterable[str] = ()) -> str:
+    # The empty alternative also finds series that lost the label, which must not go unnoticed.
+    names = one_of(_PREFIX + counter for counter in counters)
+    labels = one_of((arms.control.label, arms.candidate.label, ""))
+    parts = [f"__name__=~{names}", f"model_endpoint={quoted(endpoint)}", f"{arms.arm_label}=~{labels}"]
+    if "slower" in counters:
+        parts.append(f"bound=~{one_of(('', *bounds))}")
+    return "{" + ",".join(parts) + "}"
+
+
+def read_router(
+    source: RawSource, found: Survey, window: Window, endpoint: str, arms: Arms, bounds: tuple[str, ...]
+) -> RouterCounts:
+    """Read the routers' counters within a window, in one query, so that all of them are of the same scrapes.
+
+    A candidate's request that a control revision answered is the candidate's failure, counted once; one that some
+    other revision answered (a predecessor's tail) is no evidence about this candidate and left out.
+    """
+    counters = ("requests", "errors", "slower") if bounds else ("requests", "errors")
+    selector = _router_selector(endpoint, arms, counters, bounds)
+    found_items = read(source, selector, found, window, _keep(arms))
+    own = tuple(item for item in found_items if _answered_by_own(item.labels, arms))
+    by_name = {name: [i for i in own if i.labels["__name__"] == _PREFIX + name] for name in counters}
+    _refuse_missing_arm(by_name["requests"], arms, selector)
+    fallbacks = [i for i in by_name["requests"] if _fell_back(i.labels, arms)]
+    failures = [i for i in by_name["errors"] if not _fell_back(i.labels, arms)]
+    return RouterCounts(
+        requests=cells(by_name["requests"], arms),
+        errors=cells([*failures, *fallbacks], arms),
+        slower={
+            bound: cells((i for i in by_name["slower"] if i.labels.get("bound") == bound), arms) for bound in bounds
+        },
+    )
+
+
+def _answered_by_own(labels: Mapping[str, str], arms: Arms) -> bool:
+    if arms.index(labels) == 0:
+        return True
+    served = labels.get("served", "")
+    return served in _NOBODY or served in arms.candidate.revisions or served in arms.control.revisions
+
+
+def _fell_back(labels: Mapping[str, str], arms: Arms) -> bool:
+    return arms.index(labels) == 1 and labels.get("served", "") in arms.control.revisions
+
+
+def read_metric(
+    source: RawSource, found: Survey, window: Window, metric: MetricSource, kind: MetricKind, arms: Arms
+) -> PairCounts:
+    """Read a metric's numerator and denominator within a window. A Mean's numerator is in micro-units."""
+    scale = MICRO if kind is MetricKind.MEAN else 1
+    keep = _keep(arms)
+    total = read(source, metric.denominator, found, window, keep)
+    _refuse_missing_arm(total, arms, metric.denominator)
+    return PairCounts(cells(read(source, metric.numerator, found, window, keep, scale), arms), cells(total, arms))
+
+
+def _keep(arms: Arms) -> Keep:
+    """Keep the series of both arms' buckets; refuse those that are scraped now and lack one of the labels."""
+
+    def keep(series: tuple[Series, ...], found: Survey, window: Window) -> tuple[Series, ...]:
+        for one in series:
+            lost = _label_lost(one.labels, arms)
+            if lost and one.samples and one.samples[-1][0] >= _last_scrape_of(one, found, window):
+                raise _relabelled(one.labels, arms)
+        return tuple(
+            one for one in series if arms.index(one.labels) is not None and arms.bucket(one.labels) is not None
+        )
+
+    return keep
+
+
+def _last_scrape_of(series: Series, found: Survey, window: Window) -> int:
+    identity = series.labels.get("job", ""), series.labels.get("instance", "")
+    own = [t.last_scrape(window.end) for t in found.targets if t.identity == identity]
+    return max((at for at in own if at is not None), default=0)
+
+
+def _label_lost(labels: Mapping[str, str], arms: Arms) -> bool:
+    if not labels.get(arms.arm_label):
+        return True
+    of_ours = arms.index(labels) is not None
+    return of_ours and arms.bucket(labels) is None and labels.get(arms.bucket_label) not in _OUTSIDE
+
+
+def _relabelled(labels: Mapping[str, str], arms: Arms) -> EvidenceFault:
+    label = arms.arm_label if not labels.get(arms.arm_label) else arms.bucket_label
+    return EvidenceFault(
+        Fault.RELABELLED,
+        f"counter {described(labels)} has no usable label {label!r} (an arm, or an analysis bucket 0-{BUCKETS - 1}, "
+        "`none` or `forced`); check the exporter and metric relabelling rules",
+    )
+
+
+def _refuse_missing_arm(items: Iterable[Increment], arms: Arms, selector: str) -> None:
+    seen = {arms.index(item.labels) for item in items}
+    for index, arm in enumerate((arms.control, arms.candidate)):
+        if index not in seen:
+            raise EvidenceFault(
+                Fault.ARM_MISSING,
+                f"no series of `{selector}` counts arm {arm.label!r}: nobody was sent there yet, "
+                "or its counters are not exposed",
+            )
+
+
+def cells(items: Iterable[Increment], arms: Arms) -> Cells:
+    """Sum increments per arm and bucket."""
+    table = ([0] * BUCKETS, [0] * BUCKETS)
+    for item in items:
+        arm, bucket = arms.index(item.labels), arms.bucket(item.labels)
+        if arm is not None and bucket is not None:
+            table[arm][bucket] += item.value
+    return tuple(table[0]), tuple(table[1])

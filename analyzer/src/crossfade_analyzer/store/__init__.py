@@ -1,0 +1,1 @@
+"""The evidence store: append-only, SQLite or PostgreSQL."""
