@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds to wait for anything before giving up."""
 
 

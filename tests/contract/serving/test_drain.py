@@ -20,7 +20,7 @@ from tests.contract.serving.server_process import PATIENCE, Server, running
 from tests.unit.serving.onnx_models import busy
 
 SLOW, ENDLESS = 3_000, 50_000_000
-"""Passes of about a second or two on an idle core, and of hours."""
+"""Passes of some seconds on an idle core, and of hours."""
 
 
 @pytest.fixture
@@ -64,10 +64,14 @@ def test_readiness_fails_first_and_requests_are_still_answered(model: Path) -> N
 
 
 def test_requests_in_flight_finish_over_both_protocols(model: Path) -> None:
-    with running("--model-path", str(model), "--drain-delay", "0") as server, ThreadPoolExecutor(4) as pool:
+    options = ["--model-path", str(model), "--drain-delay", "0", "--drain-timeout", "50"]
+    with running(*options) as server, ThreadPoolExecutor(4) as pool:
         rest = [
             pool.submit(
-                httpx.post, f"{server.http_address}/v2/models/model/infer", json={"inputs": [passes(SLOW)]}, timeout=30
+                httpx.post,
+                f"{server.http_address}/v2/models/model/infer",
+                json={"inputs": [passes(SLOW)]},
+                timeout=PATIENCE,
             )
             for _ in range(2)
         ]
@@ -119,5 +123,5 @@ def test_an_endless_request_does_not_keep_the_process(model: Path) -> None:
         started = time.monotonic()
         server.process.terminate()
         assert server.process.wait_for_exit() == 0
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 20
         assert lost.exception() is not None or lost.result().status_code == 500
