@@ -45,7 +45,7 @@ class ModelFailure(ServingError):
     """The model itself failed on a well-formed request."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class InferenceProblem(ServingError):
     """One request that cannot be answered.
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import grpc
 import pytest
 
@@ -30,3 +33,14 @@ def test_problem_of(error: Exception, status: int, code: grpc.StatusCode, fault:
 def test_a_problem_stays_what_it_is() -> None:
     problem = InferenceProblem(418, grpc.StatusCode.ABORTED, "client", "a teapot")
     assert problem_of(problem) is problem
+
+
+def test_a_problem_passes_through_context_managers() -> None:
+    """They set the traceback of what they let through, which a frozen exception would refuse."""
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        yield
+
+    with pytest.raises(InferenceProblem, match="a teapot"), around():
+        raise InferenceProblem(418, grpc.StatusCode.ABORTED, "client", "a teapot")
