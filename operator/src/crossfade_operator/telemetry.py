@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from crossfade_analyzer.contract import MetricResult
 from crossfade_operator.ports.cluster import Key
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("crossfade_operator.serving")
 
 M = TypeVar("M", bound=Collector)
 

@@ -90,28 +90,24 @@ class KubernetesCluster:
         options: dict[str, Any] = {"propagationPolicy": "Background"}
         if ref.uid is not None:
             options["preconditions"] = {"uid": ref.uid}
+        self._applied.pop(_unguarded(ref), None)
         try:
             async with fenced(self._fence):
                 await self._api.request("DELETE", _path(ref), body=options)
         except NotFound:
-            pass
-        except Conflict:
-            if ref.uid is None:
-                raise
-            # A namesake stands in its place: the one that was meant is gone.
-        self._applied.pop(_unguarded(ref), None)
+            return
 
     async def write_status(self, obj: Obj, status: Mapping[str, Any]) -> Obj:
         """Sends nothing when `status` is what `obj` has already."""
         if obj.get("status", {}) == status:
             return obj
-        async with fenced(self._fence):
-            return await self._api.request(
-                "PUT",
-                f"{_path(Ref.of(obj))}/status",
-                query={"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"},
-                body={**obj, "status": status},
-            )
+        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        path = f"{_path(Ref.of(obj))}/status"
+        try:
+            async with fenced(self._fence):
+                return await self._api.request("PUT", path, query=query, body={**obj, "status": status})
+        except NotFound as gone:
+            raise Conflict(str(gone)) from gone
 
     async def annotate_pods(self, key: Key, names: Sequence[str], annotation: str, value: str) -> None:
         patch = {"metadata": {"annotations": {annotation: value}}}

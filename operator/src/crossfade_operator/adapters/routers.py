@@ -7,7 +7,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
 
 import httpx
@@ -23,6 +23,8 @@ REJECTED = re.compile(
     r"^envoy_(?:listener_manager_lds|cluster_manager_cds|http_rds)_update_rejected(?:\{[^}]*\})? (\d+)", re.MULTILINE
 )
 """Tables refused, by what they are: listeners, clusters, routes."""
+HEALTHY = r'^envoy_cluster_membership_healthy\{{[^}}]*envoy_cluster_name="{cluster}"[^}}]*\}} (\d+)'
+"""Pods of one cluster that take requests; `cluster` is to be filled in."""
 REJECTED_EVERY = 10.0
 """Seconds between two looks at one router's metrics: the text is large, and it matters only when a router lags."""
 
@@ -68,13 +70,15 @@ class HttpRouters:
         self._clock = clock
         self._heard: OrderedDict[RouterPod, _Lagging] = OrderedDict()
 
-    async def reports(self, pods: Sequence[RouterPod]) -> Sequence[RouterReport]:
-        return await asyncio.gather(*(self._report(pod) for pod in pods))
+    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
+        return await asyncio.gather(*(self._report(pod, revision) for pod in pods))
 
-    async def _report(self, pod: RouterPod) -> RouterReport:
+    async def _report(self, pod: RouterPod, revision: str | None) -> RouterReport:
         try:
             async with asyncio.timeout(WITHIN):
                 report = await self._ask(pod)
+                if revision is not None and report.error is None:
+                    report = replace(report, healthy=await self._healthy(pod, revision))
         except TimeoutError:
             report = RouterReport(pod.name, None, error=f"no answer within {WITHIN:g} s")
         except (httpx.HTTPError, ValueError) as error:
@@ -111,6 +115,12 @@ class HttpRouters:
         except (httpx.HTTPError, TimeoutError):
             return known
         return sum(int(count) for count in REJECTED.findall(response.text))
+
+    async def _healthy(self, pod: RouterPod, revision: str) -> int | None:
+        """The pods of a revision that the router has found and that passed its health check."""
+        response = await self._client.get(f"http://{_host(pod.ip)}:{self._port}/metrics")
+        found = re.search(HEALTHY.format(cluster=f"{revision}-slice"), response.text, re.MULTILINE)
+        return int(found[1]) if found else None
 
     def _keep(self, pod: RouterPod, heard: _Lagging) -> None:
         self._heard[pod] = heard
