@@ -51,6 +51,13 @@ class Cache:
         """
         return self.find(name) or self._build(name, build)
 
+    def keep_only(self, name: str) -> None:
+        """Remove all other entries of this key."""
+        with self._locked():
+            for folder in self._folder.iterdir():
+                if folder.is_dir() and folder.name != name:
+                    shutil.rmtree(folder)
+
     def _build(self, name: str, build: Callable[[Path], None]) -> Path:
         with self._locked():
             if found := self.find(name):

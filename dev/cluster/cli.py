@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from dev.cluster import images
 from dev.cluster.backend import Backend
@@ -87,7 +86,8 @@ def _up(parsed: argparse.Namespace) -> int:
     say(f"cluster {parsed.name} ({backend.kind})")
     backend.up()
     if parsed.images:
-        _load(backend, images.buildable())
+        store = images.ImageStore.cached()
+        images.load_by_name(store, backend, ClusterPaths(parsed.name), store.names())
     say(f"ready after {time.monotonic() - started:.0f} s. Next: python -m dev.cluster kubectl get pods -A")
     return 0
 
@@ -119,20 +119,16 @@ def _build_programs(parsed: argparse.Namespace) -> int:
 
 
 def _images(parsed: argparse.Namespace) -> int:
-    for name in parsed.image or images.buildable():
-        print(images.build(name).archive)
+    store = images.ImageStore.cached()
+    for name in parsed.image or store.names():
+        built = store.build(name)
+        print(f"{built.reference} {built.archive}")
     return 0
 
 
 def _load_image(parsed: argparse.Namespace) -> int:
-    _load(_backend(parsed), parsed.image)
+    images.load_by_name(images.ImageStore.cached(), _backend(parsed), ClusterPaths(parsed.name), tuple(parsed.image))
     return 0
-
-
-def _load(backend: Backend, names: Sequence[str]) -> None:
-    for name in names:
-        archive = Path(name) if "/" in name else images.build(name).archive
-        images.load(backend, archive)
 
 
 def _forward(parsed: argparse.Namespace) -> int:
@@ -146,12 +142,9 @@ def _forward(parsed: argparse.Namespace) -> int:
 
 
 def _pass_on(parsed: argparse.Namespace) -> int:
-    kubeconfig = _backend(parsed).kubeconfig()
-    program = (
-        find_client(Programs.cached(), parsed.verb)
-        if _backend(parsed).kind == "kind"
-        else Programs.cached().path(parsed.verb)
-    )
+    programs, backend = Programs.cached(), _backend(parsed)
+    kubeconfig = backend.kubeconfig()
+    program = find_client(programs, parsed.verb) if backend.kind == "kind" else programs.path(parsed.verb)
     sys.stdout.flush()
     os.execve(program, [str(program), *parsed.arguments], {**os.environ, "KUBECONFIG": str(kubeconfig)})  # noqa: S606
 

