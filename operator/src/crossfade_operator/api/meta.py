@@ -137,14 +137,16 @@ Whole = Annotated[StrictInt, Field(ge=0, json_schema_extra={"format": "int64"})]
 MESSAGE_LENGTH = 1024
 
 
-def _shortened(message: object) -> object:
-    if isinstance(message, str) and len(message) > MESSAGE_LENGTH:
-        return message[: MESSAGE_LENGTH - 1] + "…"
-    return message
+def _shortened(message: str) -> str:
+    return message if len(message) <= MESSAGE_LENGTH else message[: MESSAGE_LENGTH - 1] + "…"
 
 
-Message = Annotated[str, BeforeValidator(_shortened), Field(max_length=MESSAGE_LENGTH)]
-"""A sentence for people. A longer one is cut, so that it can never make a status unwritable."""
+Message = Annotated[
+    str,
+    PlainSerializer(_shortened, when_used="json"),
+    WithJsonSchema({"type": "string", "maxLength": MESSAGE_LENGTH}),
+]
+"""A sentence for people. A longer one is cut when it is written, so that it can never make a status unwritable."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -165,9 +167,14 @@ _WRITTEN_TIME = TextFormat(
     "must be a date and time with a zone, such as 2027-01-01T00:00:00Z",
 )
 
+
+def _written_time(value: object) -> object:
+    return value if isinstance(value, datetime) else _WRITTEN_TIME.matching(str(value))
+
+
 WrittenTime = Annotated[
     Timestamp,
-    BeforeValidator(lambda value: _WRITTEN_TIME.matching(value) if isinstance(value, str) else value),
+    BeforeValidator(_written_time),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN_TIME.pattern, "maxLength": 32}),
 ]
 """A time that people write."""

@@ -52,6 +52,9 @@ class Route(StatusModel):
     generation: Whole = Field(description="Counts up with every table.")
     digest: Digest = Field(description="Digest of the table's content.")
     decision: ShortText = Field(description="Name of the decision that it carries out.")
+    revisions: tuple[Revision, ...] = Field(
+        default=(), max_length=64, description="The revisions that the table knows: nobody is routed to another one."
+    )
     written_at: Timestamp = Field(description="When it was written.")
     confirmed_at: Timestamp | None = Field(default=None, description="When every ready router had confirmed it.")
     confirmed_generation: Whole = Field(

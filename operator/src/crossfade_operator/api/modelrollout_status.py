@@ -23,7 +23,10 @@ from crossfade_operator.api.meta import (
 Number = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$", max_length=32)]
 """A number for display, as a string: no two programs round it differently."""
 
-Token = Annotated[str, Field(max_length=512)]
+TOKEN_LENGTH = 512
+"""What of a request's annotation is remembered and compared."""
+
+Token = Annotated[str, Field(max_length=TOKEN_LENGTH)]
 
 
 class Phase(StrEnum):

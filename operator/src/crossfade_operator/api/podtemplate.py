@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field, StrictInt, StringConstraints
+from pydantic import ConfigDict, Field, StrictInt, StringConstraints, model_serializer
 
 from crossfade_operator.api.meta import ApiModel
 from crossfade_operator.api.rules import Rule
@@ -23,6 +23,12 @@ class Preserved(ApiModel):
     """A part of the pod template: what is not declared here is kept, and checked by the API server's own rules."""
 
     model_config = ConfigDict(extra="allow", alias_generator=None)
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        """Declared and other fields alike, also null, and nothing that was not there."""
+        declared = {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+        return {**declared, **(self.model_extra or {})}
 
 
 class ContainerPort(Preserved):
@@ -108,10 +114,6 @@ class PodTemplate(Preserved):
 
     metadata: PodMetadata | None = Field(default=None, description="Labels and annotations of the pods.")
     spec: PodSpec = Field(description="The pods' specification, as in a Deployment.")
-
-    def manifest(self) -> dict[str, Any]:
-        """The template exactly as it was written."""
-        return self.model_dump(exclude_unset=True, mode="json")
 
     @property
     def http_port(self) -> int:

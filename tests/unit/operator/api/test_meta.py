@@ -39,13 +39,13 @@ def test_a_reason_is_one_word() -> None:
 
 
 def test_a_long_message_is_cut_so_that_the_status_stays_writable() -> None:
-    cut = condition(message="ä" * 5000).message
+    cut = condition().model_copy(update={"message": "ä" * 5000}).manifest()["message"]
     assert len(cut) == MESSAGE_LENGTH
     assert cut.endswith("ä…")
 
 
 def test_a_message_that_fits_is_left_alone() -> None:
-    assert condition(message="m" * MESSAGE_LENGTH).message == "m" * MESSAGE_LENGTH
+    assert condition(message="m" * MESSAGE_LENGTH).manifest()["message"] == "m" * MESSAGE_LENGTH
 
 
 def test_a_newer_versions_field_of_a_status_is_passed_over() -> None:

@@ -82,6 +82,7 @@ def test_a_holdout_ends_at_a_time() -> None:
         pytest.param({"router": {"testers": "Yes"}}, "'Enabled' or 'Disabled'", id="unknown value for testers"),
         pytest.param({"holdout": {"slice": "1%"}}, "until", id="endless holdout"),
         pytest.param({"holdout": {"slice": "1%", "until": "2027-01-01"}}, "date and time with a zone", id="a day"),
+        pytest.param({"holdout": {"slice": "1%", "until": 0}}, "date and time with a zone", id="a number as a time"),
         pytest.param({"policy": {"stableFloor": "0.55%"}}, "multiple of 0.1%", id="floor between positions"),
         pytest.param({"gates": {}}, "Extra inputs", id="unknown field"),
     ],

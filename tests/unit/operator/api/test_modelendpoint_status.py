@@ -35,8 +35,10 @@ WRITTEN = {
 }
 
 
-def test_what_is_written_comes_out_as_it_was_written() -> None:
-    assert ModelEndpointStatus.model_validate(WRITTEN).manifest() == WRITTEN
+def test_what_is_remembered_survives_a_restart() -> None:
+    remembered = ModelEndpointStatus.model_validate(WRITTEN)
+    assert ModelEndpointStatus.model_validate(remembered.manifest()) == remembered
+    assert remembered.manifest()["ledger"] == WRITTEN["ledger"]
 
 
 def test_an_endpoint_that_nobody_has_looked_at_has_a_status_too() -> None:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from crossfade_operator.api.modelrollout import Bound, ModelRolloutSpec, Step
 from crossfade_operator.api.quantities import PositiveAmount, PositiveShare
 
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "spec": {"containers": [{"name": "model", "image": "m:1", "ports": [{"name": "http", "containerPort": 8080}]}]}
 }
 LATENCY = {"metric": "latency", "role": "Deterioration"}
@@ -53,6 +53,12 @@ def test_the_defaults_are_careful() -> None:
         "rollbackWindow": "72h",
         "paused": False,
     }
+
+
+def test_the_template_comes_out_as_it_was_written_nulls_included() -> None:
+    container = {**TEMPLATE["spec"]["containers"][0], "resources": None, "env": [{"name": "A", "value": ""}]}
+    written = {"metadata": {}, "spec": {"containers": [container], "hostNetwork": False}}
+    assert spec(template=written).manifest()["template"] == written
 
 
 def test_a_step_needs_only_its_slice() -> None:
