@@ -12,7 +12,7 @@ from crossfade_analyzer.contract import Plan as Contracted
 from crossfade_analyzer.snapshots import Entry, Kind, Snapshot
 from crossfade_analyzer.sources.readings import MICRO, Cells
 from crossfade_analyzer.sources.samples import Window
-from crossfade_analyzer.statistics.rollout import Counts, Look, MetricPlan, RolloutPlan, State
+from crossfade_analyzer.statistics.rollout import Counts, Look, MetricPlan, RolloutPlan, RolloutResult, State
 from crossfade_analyzer.windows import Progress, StepAt
 
 _NOT_CHOSEN = "not-chosen-yet"
@@ -91,7 +91,8 @@ class Fold:
         self.ends: dict[str, int] = {}
         self.progress: Progress | None = None
         self.last_look: Entry | None = None
-        self.state = State(rollout_plan(plan, bounds))
+        self._state = State(rollout_plan(plan, bounds))
+        self._result: RolloutResult | None = None
 
     @classmethod
     def opened_by(cls, opened: Entry, bounds: tuple[str, ...] = ()) -> Fold:
@@ -115,12 +116,19 @@ class Fold:
         self.last = entry
 
     def _look(self, snapshot: Snapshot) -> None:
-        self.state.update(look_of(snapshot, self.since))
+        self._state.update(look_of(snapshot, self.since))
+        self._result = None
         self.tally.add(snapshot)
         self.looks = snapshot.look
         self.ends.update(snapshot.ends)
         step = StepAt(snapshot.step, snapshot.share, snapshot.floor)
         self.progress = Progress(snapshot.end, snapshot.floor, step)
+
+    def result(self) -> RolloutResult:
+        """What the statistics say by now; computed once per look."""
+        if self._result is None:
+            self._result = self._state.result()
+        return self._result
 
     def window_of(self, group: str, window: Window) -> Window:
         """A look's window for one group of series: from where that group was last read."""

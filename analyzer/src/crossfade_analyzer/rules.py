@@ -41,7 +41,7 @@ def judge(
     """The verdict on a subject's evidence, and on what was found wrong when it was looked for (`found` for all of it,
     `by_metric` for one metric's). What was found wrong never makes a verdict better."""
     by_metric = by_metric or {}
-    result = fold.state.result()
+    result = fold.result()
     metrics = tuple(
         _metric(metric, result.metrics[metric.name], by_metric.get(metric.name)) for metric in fold.plan.metrics
     )

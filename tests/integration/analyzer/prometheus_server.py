@@ -1,4 +1,4 @@
-"""A real Prometheus on loopback, and exporters whose every number a test decides."""
+"""A real Prometheus on loopback, and exporters served to it over HTTP."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ import socket
 import subprocess
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from tests.fakes.exporter import Exporter
+
 SCRAPE_SECONDS = 1.0
-Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def eventually(what: str, probe: Callable[[], object], seconds: float = 30.0) -> None:
+def eventually(what: str, probe: Callable[[], object], seconds: float = 40.0) -> None:
     """Wait until `probe` is truthy; fail with what was seen last."""
     deadline = time.monotonic() + seconds
     seen: object = None
@@ -33,106 +34,35 @@ def eventually(what: str, probe: Callable[[], object], seconds: float = 30.0) ->
     raise AssertionError(f"{what}: not within {seconds:g} s; last seen: {seen!r}")
 
 
-class Exporter:
-    """A scrape target. Counters are set by the test; `restart` makes it a new process whose counters begin anew."""
+class Served:
+    """An exporter behind HTTP. `delay`: seconds it lets every scrape wait."""
 
-    def __init__(self, port: int = 0) -> None:
-        self.counters: dict[Key, float | str] = defaultdict(float)
-        self.extra = ""
-        self.started = time.time()
-        self.tells_start = True
-        self.failing = False
-        self.delay = 0.0
-        self.scraped = 0
-        self._guard = threading.Lock()
-        exporter = self
+    def __init__(self, exporter: Exporter) -> None:
+        self.exporter, self.delay = exporter, 0.0
+        served = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                time.sleep(exporter.delay)  # a slow exporter: the delay is what is under test
+                time.sleep(served.delay)
                 body = exporter.text().encode()
-                self.send_response(500 if exporter.failing else 200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    self.send_response(500 if exporter.failing else 200)
+                    self.send_header("Content-Type", "text/plain; version=0.0.4")
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
                     self.wfile.write(body)
-                exporter.scraped += 1
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.address = f"127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def add(self, name: str, value: float, **labels: str) -> None:
-        with self._guard:
-            key = (name, tuple(sorted(labels.items())))
-            self.counters[key] = float(self.counters[key]) + value
-
-    def put(self, name: str, value: float | str, **labels: str) -> None:
-        with self._guard:
-            self.counters[name, tuple(sorted(labels.items()))] = value
-
-    def drop(self, keep: Callable[[str, Mapping[str, str]], bool]) -> None:
-        with self._guard:
-            for name, labels in list(self.counters):
-                if not keep(name, dict(labels)):
-                    del self.counters[name, labels]
-
-    def restart(self) -> None:
-        with self._guard:
-            self.counters.clear()
-            self.started = time.time()
-
-    @contextlib.contextmanager
-    def between_scrapes(self) -> Iterator[None]:
-        """Change several counters at once, as seen by a scrape."""
-        with self._guard:
-            yield
-
-    def text(self) -> str:
-        with self._guard:
-            lines = [f"{name}{_labels(dict(labels))} {value}" for (name, labels), value in self.counters.items()]
-            if self.tells_start:
-                lines.append(f"process_start_time_seconds {self.started:.3f}")
-        return "\n".join(lines) + "\n" + self.extra
-
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}" if labels else ""
-
-
-class Router(Exporter):
-    """Speaks the names of the router's counters for one endpoint."""
-
-    def __init__(self, endpoint: str) -> None:
-        super().__init__()
-        self.endpoint = endpoint
-
-    def served(
-        self,
-        arm: str,
-        bucket: int | str,
-        requests: int,
-        errors: int = 0,
-        slower: Mapping[str, int] | None = None,
-        served: str | None = None,
-    ) -> None:
-        """Count requests of one arm and bucket, some of which failed or were slower than a bound."""
-        labels = {"arm": arm, "abucket": str(bucket), "model_endpoint": self.endpoint}
-        labels["served"] = served if served is not None else {"stable": "old", "candidate": "new"}.get(arm, "old")
-        self.add("envoy_crossfade_requests", requests, **labels)
-        if errors:
-            self.add("envoy_crossfade_errors", errors, **labels)
-        for bound, count in (slower or {}).items():
-            self.add("envoy_crossfade_slower", count, bound=bound, **labels)
 
 
 class PrometheusServer:
@@ -140,11 +70,11 @@ class PrometheusServer:
 
     def __init__(self, directory: Path, *flags: str) -> None:
         self._directory, self._flags = directory, flags
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self._port = _free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
         self._targets = directory / "targets"
         self._targets.mkdir(parents=True, exist_ok=True)
-        self._jobs: dict[str, str] = {}
+        self._jobs: dict[str, list[Mapping[str, Any]]] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -157,7 +87,7 @@ class PrometheusServer:
                     program,
                     f"--config.file={self._directory / 'prometheus.yml'}",
                     f"--storage.tsdb.path={self._directory / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{self.port}",
+                    f"--web.listen-address=127.0.0.1:{self._port}",
                     "--web.enable-lifecycle",
                     *self._flags,
                 ],
@@ -168,6 +98,7 @@ class PrometheusServer:
 
     def stop(self) -> None:
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
             try:
                 self._process.wait(20)
@@ -185,31 +116,31 @@ class PrometheusServer:
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
-    def scrape(self, job: str, *addresses: str, rules: str = "", labels: Mapping[str, str] | None = None) -> None:
-        """Scrape these addresses as a job, from now on. `rules`: metric_relabel_configs, as JSON list."""
-        files = self._targets / f"{job}.json"
-        _replace(files, json.dumps([{"targets": list(addresses), "labels": dict(labels or {})}]))
-        new = self._jobs.get(job) != rules
-        self._jobs[job] = rules
-        if new:
+    def scrape(self, job: str, *addresses: str, relabel: Mapping[str, Any] | None = None) -> None:
+        """Scrape these addresses as a job from now on. `relabel`: one metric_relabel_configs entry."""
+        _replace(self._targets / f"{job}.json", json.dumps([{"targets": list(addresses)}]))
+        rules = [relabel] if relabel else []
+        if self._jobs.get(job) != rules:
+            self._jobs[job] = rules
             self._write_config()
-            httpx.post(f"{self.url}/-/reload", timeout=10).raise_for_status()
+            httpx.post(f"{self.url}/-/reload", timeout=20).raise_for_status()
 
-    def query(self, query: str) -> list[dict[str, object]]:
-        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=10).json()
-        result: list[dict[str, object]] = answer["data"]["result"]
+    def query(self, query: str) -> list[dict[str, Any]]:
+        answer = httpx.get(f"{self.url}/api/v1/query", params={"query": query}, timeout=20).json()
+        result: list[dict[str, Any]] = answer["data"]["result"]
         return result
 
-    def scrapes(self, exporter: Exporter, times: int = 1) -> None:
-        """Wait until Prometheus has stored so many more scrapes of an exporter, begun after now."""
+    def scraped(self, *served: Served, times: int = 1) -> None:
+        """Wait until Prometheus has stored so many more scrapes, begun after now, of each of these."""
         begun = time.time()
-        query = f'count_over_time(up{{instance="{exporter.address}"}}[1h])'
 
-        def stored() -> bool:
-            newest = self.query(f'up{{instance="{exporter.address}"}}[{max(int((time.time() - begun) * 1000), 1)}ms]')
-            return any(len([v for v in item["values"] if float(v[0]) > begun]) >= times for item in newest)  # type: ignore[attr-defined, index]
+        def stored(one: Served) -> bool:
+            span = max(round((time.time() - begun) * 1000), 1)
+            found = self.query(f'up{{instance="{one.address}"}}[{span}ms]')
+            return any(len([at for at, _ in item["values"] if float(at) > begun]) >= times for item in found)
 
-        eventually(f"{times} scrapes of {exporter.address} ({query})", stored)
+        for one in served:
+            eventually(f"{times} scrapes of {one.address}", lambda one=one: stored(one))  # type: ignore[misc]
 
     def _ready(self) -> bool:
         with contextlib.suppress(httpx.HTTPError):
@@ -220,10 +151,10 @@ class PrometheusServer:
         jobs = [
             {
                 "job_name": job,
-                "scrape_interval": f"{int(SCRAPE_SECONDS * 1000)}ms",
-                "scrape_timeout": f"{int(SCRAPE_SECONDS * 1000)}ms",
+                "scrape_interval": f"{round(SCRAPE_SECONDS * 1000)}ms",
+                "scrape_timeout": f"{round(SCRAPE_SECONDS * 1000)}ms",
                 "file_sd_configs": [{"files": [str(self._targets / f"{job}.json")], "refresh_interval": "1s"}],
-                "metric_relabel_configs": json.loads(rules) if rules else [],
+                "metric_relabel_configs": rules,
             }
             for job, rules in self._jobs.items()
         ]

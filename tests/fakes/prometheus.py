@@ -1,0 +1,154 @@
+"""Prometheus in memory: stores scrapes with staleness and answers the queries the analyzer asks, no others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import promql_parser as promql
+
+from crossfade_analyzer.faults import EvidenceFault
+from crossfade_analyzer.sources.raw import Series, Vector
+from tests.fakes.exporter import Exporter
+
+_STALE = None
+_LOOK_BACK_MS = 300_000
+Labels = frozenset[tuple[str, str]]
+
+
+@dataclass
+class Target:
+    """A scrape target; `drop` are labels that relabelling takes away."""
+
+    exporter: Exporter
+    job: str
+    instance: str
+    labels: dict[str, str] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    known: set[Labels] = field(default_factory=set)
+
+    def own(self) -> dict[str, str]:
+        return {"job": self.job, "instance": self.instance, **self.labels}
+
+
+class FakePrometheus:
+    """Holds what was scraped; its clock is `now_ms`."""
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        self.now_ms = now_ms
+        self.targets: list[Target] = []
+        self.stored: dict[Labels, list[tuple[int, float | None]]] = {}
+        self.fault: EvidenceFault | None = None
+        self.queries: list[str] = []
+
+    def seconds(self) -> float:
+        return self.now_ms / 1000
+
+    def target(self, exporter: Exporter, job: str = "routers", instance: str = "", **labels: str) -> Target:
+        made = Target(exporter, job, instance or f"10.0.0.{len(self.targets) + 1}:9902", labels)
+        self.targets.append(made)
+        return made
+
+    def remove(self, target: Target) -> None:
+        """Service discovery forgets a target: all of its series go stale."""
+        self.targets.remove(target)
+        for labels in [*target.known, self._up(target)]:
+            self._store(labels, _STALE)
+
+    def scrape(self, seconds: float = 15.0, only: Iterable[Target] | None = None) -> None:
+        """Let time pass, then scrape."""
+        self.now_ms += round(seconds * 1000)
+        for target in self.targets if only is None else only:
+            self._scrape(target)
+
+    def raw(self, selector: str, start_ms: int, end_ms: int) -> tuple[Series, ...]:
+        self._asked(selector)
+        matched = self._matching(_selector(promql.parse(selector)))
+        within = (
+            (labels, tuple((at, v) for at, v in samples if v is not _STALE and start_ms <= at <= end_ms))
+            for labels, samples in matched
+        )
+        return tuple(Series(dict(labels), samples) for labels, samples in within if samples)
+
+    def instant(self, query: str, at_ms: int | None = None) -> Vector:
+        self._asked(query)
+        at = self.now_ms if at_ms is None else at_ms
+        values = self._evaluate(promql.parse(query), at)
+        return Vector(at if values else at_ms, values)
+
+    def _evaluate(self, expression: object, at: int) -> tuple[tuple[Mapping[str, str], float], ...]:
+        if isinstance(expression, promql.AggregateExpr):
+            modifier = expression.modifier
+            assert modifier is not None
+            by = {
+                tuple((n, labels.get(n, "")) for n in modifier.labels)
+                for labels, _ in self._evaluate(expression.expr, at)
+            }
+            return tuple(({name: value for name, value in key if value}, 1.0) for key in sorted(by))
+        if isinstance(expression, promql.Call):
+            matrix = expression.args[0]
+            assert expression.func.name == "present_over_time"
+            assert isinstance(matrix, promql.MatrixSelector)
+            start = at - round(matrix.range.total_seconds() * 1000)
+            matched = self._matching(matrix.vector_selector)
+            present = ((dict(k), s) for k, s in matched if any(v is not _STALE and start <= t <= at for t, v in s))
+            return tuple((_unnamed(labels), 1.0) for labels, _ in present)
+        found = []
+        for labels, samples in self._matching(_selector(expression)):
+            past = [(t, v) for t, v in samples if at - _LOOK_BACK_MS <= t <= at]
+            if past and past[-1][1] is not _STALE:
+                found.append((dict(labels), float(past[-1][1])))
+        return tuple(found)
+
+    def _matching(self, selector: promql.VectorSelector) -> list[tuple[Labels, list[tuple[int, float | None]]]]:
+        wanted = [(m.op, m.name, m.value) for m in selector.matchers.matchers]
+        if selector.name:
+            wanted.append((promql.MatchOp.Equal, "__name__", selector.name))
+        return [
+            (k, s) for k, s in self.stored.items() if all(_matches(dict(k).get(n, ""), op, v) for op, n, v in wanted)
+        ]
+
+    def _scrape(self, target: Target) -> None:
+        seen: set[Labels] = set()
+        if not target.exporter.failing:
+            for (name, pairs), value in target.exporter.exposed().items():
+                kept = {n: v for n, v in pairs if n not in target.drop}
+                labels = frozenset({"__name__": name, **kept, **target.own()}.items())
+                if labels not in seen:
+                    self._store(labels, float(value))
+                seen.add(labels)
+        for gone in target.known - seen:
+            self._store(gone, _STALE)
+        target.known = seen
+        self._store(self._up(target), 0.0 if target.exporter.failing else 1.0)
+
+    def _store(self, labels: Labels, value: float | None) -> None:
+        self.stored.setdefault(labels, []).append((self.now_ms, value))
+
+    def _asked(self, query: str) -> None:
+        self.queries.append(query)
+        if self.fault is not None:
+            raise self.fault
+
+    @staticmethod
+    def _up(target: Target) -> Labels:
+        return frozenset({"__name__": "up", **target.own()}.items())
+
+
+def _selector(expression: object) -> promql.VectorSelector:
+    assert isinstance(expression, promql.VectorSelector), f"a plain selector was expected, not {expression}"
+    return expression
+
+
+def _unnamed(labels: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if name != "__name__"}
+
+
+def _matches(value: str, op: object, wanted: str) -> bool:
+    if op == promql.MatchOp.Equal:
+        return value == wanted
+    if op == promql.MatchOp.NotEqual:
+        return value != wanted
+    found = re.fullmatch(wanted, value) is not None
+    return found if op == promql.MatchOp.Re else not found
