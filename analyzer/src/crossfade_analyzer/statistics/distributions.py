@@ -7,7 +7,7 @@ the Student tail is the regularised incomplete beta function I_x(nu/2, 1/2)/2 by
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
 from itertools import count
@@ -51,16 +51,12 @@ def normal_score(t: Decimal, df: int) -> Decimal:
 
 
 def student_score(z: Decimal, df: int) -> Decimal:
-    """The inverse of `normal_score`: the t with P(T_df > t) = 1 - Phi(z), to 20 digits. For reports."""
+    """The inverse of `normal_score`: the t with P(T_df > t) = 1 - Phi(z)."""
+    if not z:
+        return ZERO
     with localcontext(_WIDE):
-        target = _log_normal_tail(z.copy_abs())
-        low, high = ZERO, z.copy_abs() + 1
-        while _log_student_tail(high, df) > target:
-            low, high = high, high * 2
-        while high - low > Decimal("1e-20") * high:
-            middle = (low + high) / 2
-            low, high = (middle, high) if _log_student_tail(middle, df) > target else (low, middle)
-        return CONTEXT.plus(high).copy_sign(z)
+        t = _solve_student(_log_normal_tail(z.copy_abs()), df, _inverse_wallace(z, df))
+        return CONTEXT.plus(t).copy_sign(z)
 
 
 def _wallace(t: Decimal, df: int) -> Decimal:
@@ -68,16 +64,38 @@ def _wallace(t: Decimal, df: int) -> Decimal:
     return (df * (1 + t * t / df).ln()).sqrt() * (8 * df + 1) / (8 * df + 3)
 
 
+def _inverse_wallace(z: Decimal, df: int) -> Decimal:
+    scaled = z * (8 * df + 3) / (8 * df + 1)
+    return (df * ((scaled * scaled / df).exp() - 1)).sqrt()
+
+
 def _solve_normal(log_tail: Decimal, start: Decimal) -> Decimal:
-    """Newton's method on ln(1 - Phi), which is smooth and concave: quadratic from any nearby start."""
-    z = start
+    return _newton(log_tail, start, _log_normal_tail, _log_density)
+
+
+def _solve_student(log_tail: Decimal, df: int, start: Decimal) -> Decimal:
+    half = Decimal(df + 1) / 2
+    scale = _log_beta_half(df) + Decimal(df).ln() / 2
+    return _newton(
+        log_tail, start, lambda t: _log_student_tail(t, df), lambda t: -half * (1 + t * t / df).ln() - scale
+    )
+
+
+def _newton(
+    log_tail: Decimal,
+    start: Decimal,
+    tail_at: Callable[[Decimal], Decimal],
+    log_density_at: Callable[[Decimal], Decimal],
+) -> Decimal:
+    """The x with ln P(X > x) = `log_tail`: Newton's method on the log tail, which is smooth; quadratic from `start`."""
+    x = start
     for _ in range(50):
-        here = _log_normal_tail(z)
-        step = (here - log_tail) * (here - _log_density(z)).exp()
-        z += step
-        if abs(step) < Decimal("1e-22"):  # the next step would be below the 34 digits that are kept
-            return z
-    raise ArithmeticError(f"the normal score of log tail {log_tail} did not converge")
+        here = tail_at(x)
+        step = (here - log_tail) * (here - log_density_at(x)).exp()
+        x += step
+        if abs(step) < Decimal("1e-22") * (1 + abs(x)):  # the next step would be below the 34 digits that are kept
+            return x
+    raise ArithmeticError(f"the quantile of log tail {log_tail} did not converge")
 
 
 def _log_density(z: Decimal) -> Decimal:

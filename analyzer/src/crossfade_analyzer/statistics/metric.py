@@ -65,9 +65,9 @@ class MetricState:
         return self.plan.name, part.key, look, CONTEXT.subtract(log, ln(len(self._parts)))
 
     def result(self) -> MetricResult | CannotJudge:
-        refusal = self._ended or self._no_data() or self._stuck()
-        if refusal is not None:
-            return refusal
+        for refusal in (self._ended, self._no_data(), self._stuck()):
+            if refusal is not None:
+                return refusal
         parts = tuple(part_result(part) for part in self._parts)
         proofs = [part.log_e_proof for part in parts if part.log_e_proof is not None]
         proven_at = self.proven_at

@@ -111,8 +111,8 @@ class RolloutPlan:
     ever calling a guardrail proven that is beyond its margin; `alpha_srm`: of a false alarm of the split check.
 
     `planned_requests`: candidate requests expected by the end of the first step; it tunes the score processes and must
-    come from the plan, never from the data (any value is valid, a good one is faster). `split_counts`: whose n is the
-    traffic of the split check (default: the first key). `report_alpha`: error level of the reported intervals.
+    come from the plan, never from the data (any value is valid, a good one is faster). `split_counts`: the key of the
+    counts whose n is the traffic of the split check, a metric's or one of its own (default: the first key). `report_alpha`: error level of the reported intervals.
     """
 
     metrics: tuple[MetricPlan, ...]
@@ -137,8 +137,6 @@ class RolloutPlan:
         names = [metric.name for metric in self.metrics]
         if len(set(keys)) != len(keys) or len(set(names)) != len(names):
             raise InvalidPlan("metric names and latency bounds must be unique over the plan")
-        if self.split_counts is not None and self.split_counts not in keys:
-            raise InvalidPlan(f"split_counts {self.split_counts!r} is none of the plan's counts: {', '.join(keys)}")
 
     @property
     def split_key(self) -> str:
