@@ -7,7 +7,7 @@ the Student tail is the regularised incomplete beta function I_x(nu/2, 1/2)/2 by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
 from itertools import count
@@ -70,32 +70,30 @@ def _inverse_wallace(z: Decimal, df: int) -> Decimal:
 
 
 def _solve_normal(log_tail: Decimal, start: Decimal) -> Decimal:
-    return _newton(log_tail, start, _log_normal_tail, _log_density)
+    """The z with ln(1 - Phi(z)) = `log_tail`: Newton's method, quadratic as the log tail is smooth and concave."""
+    z = start
+    for _ in range(50):
+        here = _log_normal_tail(z)
+        step = (here - log_tail) * (here - _log_density(z)).exp()
+        z += step
+        if abs(step) < Decimal("1e-22"):  # the next step would be below the 34 digits that are kept
+            return z
+    raise ArithmeticError(f"the normal score of log tail {log_tail} did not converge")
 
 
 def _solve_student(log_tail: Decimal, df: int, start: Decimal) -> Decimal:
+    """The t with ln P(T_df > t) = `log_tail`: Newton's method in ln t, where heavy tails are straight lines."""
     half = Decimal(df + 1) / 2
     scale = _log_beta_half(df) + Decimal(df).ln() / 2
-    return _newton(
-        log_tail, start, lambda t: _log_student_tail(t, df), lambda t: -half * (1 + t * t / df).ln() - scale
-    )
-
-
-def _newton(
-    log_tail: Decimal,
-    start: Decimal,
-    tail_at: Callable[[Decimal], Decimal],
-    log_density_at: Callable[[Decimal], Decimal],
-) -> Decimal:
-    """The x with ln P(X > x) = `log_tail`: Newton's method on the log tail, which is smooth; quadratic from `start`."""
-    x = start
-    for _ in range(50):
-        here = tail_at(x)
-        step = (here - log_tail) * (here - log_density_at(x)).exp()
-        x += step
-        if abs(step) < Decimal("1e-22") * (1 + abs(x)):  # the next step would be below the 34 digits that are kept
-            return x
-    raise ArithmeticError(f"the quantile of log tail {log_tail} did not converge")
+    t = start
+    for _ in range(300):
+        here = _log_student_tail(t, df)
+        log_density = -half * (1 + t * t / df).ln() - scale
+        step = (here - log_tail) * (here - log_density).exp() / t
+        t *= max(min(step, Decimal(2)), Decimal(-2)).exp()
+        if abs(step) < Decimal("1e-22"):
+            return t
+    raise ArithmeticError(f"the Student quantile of log tail {log_tail} did not converge")
 
 
 def _log_density(z: Decimal) -> Decimal:

@@ -110,9 +110,10 @@ class RolloutPlan:
     """`alpha`: the chance of ever calling a harmless candidate harmful, over all looks, steps and metrics; `beta`: of
     ever calling a guardrail proven that is beyond its margin; `alpha_srm`: of a false alarm of the split check.
 
-    `planned_requests`: candidate requests expected by the end of the first step; it tunes the score processes and must
-    come from the plan, never from the data (any value is valid, a good one is faster). `split_counts`: the key of the
-    counts whose n is the traffic of the split check, a metric's or one of its own (default: the first key). `report_alpha`: error level of the reported intervals.
+    `planned_requests`: candidate requests expected by the end of the first step; it tunes the score processes and
+    must come from the plan, never from the data (any value is valid, a good one is faster). `split_counts`: the key
+    of the counts whose n is the traffic of the split check, a metric's or one of its own (default: the first key).
+    `report_alpha`: error level of the reported intervals.
     """
 
     metrics: tuple[MetricPlan, ...]
