@@ -56,8 +56,8 @@ def tell(show: Show, outcomes: Sequence[Outcome], load: Summary, kept: Sequence[
         if outcome.rollout.phase == "RolledBack":
             show.prose(
                 f"{outcome.model} was taken out {outcome.exposed_seconds:.0f} s after its first slice. Until then it "
-                f"answered {outcome.answered.requests:,} requests of {outcome.answered.users:,} users; where it failed, "
-                "the stable one answered instead."
+                f"answered {outcome.answered.requests:,} requests of {outcome.answered.users:,} users; where it "
+                "failed, the stable one answered instead."
             )
     show.prose(_load(load))
     show.say("")
