@@ -56,7 +56,7 @@ class BuildahBuilder:
         with _buildah() as buildah:
             base = self._ensure_base(buildah)
             # The Dockerfiles only copy: no step of theirs runs, so nothing can be fetched inside a build.
-            options = ["--isolation", "chroot", "--pull-never", "--timestamp", "0", "--squash"]
+            options = ["--isolation", "chroot", "--pull-never", "--layers"]
             build = [*buildah, "build", *options, "--build-arg", f"BASE_IMAGE={base}", "--tag", tag, str(context)]
             run(build, timeout=BUILD_TIMEOUT)
             run([*buildah, "push", "--quiet", tag, f"docker-archive:{archive}:{tag}"], timeout=BUILD_TIMEOUT)

@@ -5,16 +5,19 @@ import os
 import platform
 import shutil
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dev.cluster.cache import Cache
 from dev.cluster.commands import run
 from dev.cluster.errors import ClusterError
-from dev.cluster.paths import REPOSITORY
+from dev.cluster.paths import REPOSITORY, cache_root
 
+DEPENDENCIES = "dependencies.tar"
 UV_HINT = "install uv: https://docs.astral.sh/uv/"
 PYTHON_VERSION = "3.11"
 GLIBC = "manylinux_2_36"  # Debian bookworm
@@ -64,9 +67,7 @@ class PythonContext:
         )
 
     def fill(self, folder: Path) -> None:
-        requirements = folder.parent / "requirements.txt"
-        requirements.write_text(self._requirements())
-        _install(folder / "dependencies", ["--require-hashes", "--requirement", str(requirements)])
+        shutil.copy2(self._dependencies(), folder / DEPENDENCIES)
         with tempfile.TemporaryDirectory(prefix="crossfade-wheels-") as wheels:
             for member in self.members:
                 run(["uv", "build", "--quiet", "--wheel", "--out-dir", wheels, REPOSITORY / member], hint=UV_HINT)
@@ -74,6 +75,15 @@ class PythonContext:
         if self.models:
             argv = [sys.executable, "-m", "serving_image.training.train", "--output", str(folder / "models")]
             run(argv, cwd=REPOSITORY)
+
+    def _dependencies(self) -> Path:
+        """A tar file of the installed dependencies, kept until the locked versions change."""
+        requirements = self._requirements()
+        key = digest_of([], f"{requirements} {PYTHON_VERSION} {GLIBC}")[:16]
+        cache = Cache(cache_root() / "dependencies", self.package)
+        entry = cache.ensure(key, lambda target: _pack(requirements, target / DEPENDENCIES))
+        cache.keep_only(key)
+        return entry / DEPENDENCIES
 
     def _requirements(self) -> str:
         """The locked dependencies with their digests, without our own packages."""
@@ -140,6 +150,22 @@ def digest_of(paths: Iterable[Path], text: str) -> str:
                 content.update(f"{file.relative_to(REPOSITORY)}\0".encode())
                 content.update(file.read_bytes() + b"\0")
     return content.hexdigest()
+
+
+def _pack(requirements: str, archive: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="crossfade-dependencies-") as scratch:
+        locked, installed = Path(scratch) / "requirements.txt", Path(scratch) / "installed"
+        locked.write_text(requirements)
+        _install(installed, ["--require-hashes", "--requirement", str(locked)])
+        with tarfile.open(archive, "w") as packed:
+            packed.add(installed, arcname=".", filter=_reproducible)
+
+
+def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Root owns everything, and nothing says when it was installed: the same wheels give the same layer."""
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    return entry
 
 
 def _export(selection: list[str]) -> str:
