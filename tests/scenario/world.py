@@ -23,6 +23,7 @@ from crossfade_analyzer.contract import (
 )
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION as GENERATION
+from crossfade_operator.core.revision import revision_of
 from crossfade_operator.ports.cluster import Conflict, Key
 from crossfade_operator.ports.routers import RouterPod, RouterReport
 from crossfade_operator.ports.verdicts import Unavailable
@@ -51,11 +52,12 @@ class FakeRouters:
         self.running: dict[str, int] = {}
         self.deaf: set[str] = set()
 
-    async def reports(self, pods: Sequence[RouterPod]) -> Sequence[RouterReport]:
+    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
+        healthy = None if revision is None else 2
         return [
             RouterReport(pod.name, None, error="no answer")
             if pod.name in self.deaf
-            else RouterReport(pod.name, self.running.get(pod.name, 0))
+            else RouterReport(pod.name, self.running.get(pod.name, 0), healthy=healthy)
             for pod in pods
         ]
 
@@ -111,6 +113,11 @@ def template(image: str, **labels: str) -> dict[str, Any]:
         "metadata": {"labels": {"app": "ranker", **labels}},
         "spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}]},
     }
+
+
+def revision(image: str) -> str:
+    """The revision that a rollout of this image has."""
+    return revision_of(template(image))
 
 
 def endpoint(name: str = KEY.endpoint, **spec: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crossfade_operator.api.meta import Condition
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
@@ -27,10 +27,13 @@ from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.view import Routes
 from crossfade_operator.core.routing import Backend, RoutingTable, Slice, digest
-from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, allocate, percent, start_of
+from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allocate, percent, start_of
 from crossfade_operator.ports.routers import RouterReport
 
 HOLDOUT = "Holdout"
+
+REWRITTEN_AFTER = timedelta(seconds=20)
+"""How long a table that a router refused stays before it is written again under the next generation."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class EndpointView:
     """One for every ready router pod, or none at all when nobody had to be asked."""
     refusal: str | None = None
     """The API server's sentence when it refused the router's objects in the last turn."""
+    awaited: bool = False
+    """A candidate's pods are ready, and wait for the routers to find them."""
     written_generation: int = 0
     """The generation in the ConfigMap, which outlives a lost status."""
 
@@ -107,12 +112,21 @@ def routes_of(view: EndpointView) -> Routes:
         candidate=grants.get(LedgerArm.CANDIDATE),
         mirrored=grants.get(LedgerArm.MIRROR),
         holdout=grants.get(LedgerArm.HOLDOUT),
+        known=frozenset(route.revisions) if route else frozenset(),
+        reachable=_reachable(view.reports),
     )
+
+
+def _reachable(reports: Sequence[RouterReport]) -> bool | None:
+    if not reports or any(report.healthy is None for report in reports):
+        return None
+    return all(report.healthy for report in reports)
 
 
 def no_room(view: EndpointView, positions: int) -> str | None:
     """Why a candidate could not be given this many positions, or None when it could."""
-    others = _holdout(view)
+    held_out = _holdout_ranges(view)
+    others = [Grant(HOLDOUT, LedgerArm.HOLDOUT.value, "", held_out)] if held_out else []
     try:
         allocate(positions, start=0, held=(), others=others, floor=_floor(view))
     except NoRoom as refusal:
@@ -168,13 +182,20 @@ def _ledger(view: EndpointView) -> tuple[tuple[Grant, ...], str | None]:
 
 def _holdout(view: EndpointView) -> tuple[Grant, ...]:
     """The holdout keeps the revision that was stable when it began, until it ends or that revision is gone."""
-    wanted = view.spec.holdout
     present = next((entry for entry in view.status.ledger if entry.arm is LedgerArm.HOLDOUT), None)
     revision = present.revision if present and present.revision in view.backends else view.entitlement.stable
-    if wanted is None or view.now >= wanted.until or revision is None or revision not in view.backends:
+    ranges = _holdout_ranges(view)
+    if not ranges or revision is None or revision not in view.backends:
         return ()
-    positions = wanted.slice.positions
-    return (Grant(HOLDOUT, LedgerArm.HOLDOUT.value, revision, ((POSITIONS - positions, POSITIONS - 1),)),)
+    return (Grant(HOLDOUT, LedgerArm.HOLDOUT.value, revision, ranges),)
+
+
+def _holdout_ranges(view: EndpointView) -> tuple[Range, ...]:
+    """The holdout has the last positions, so that no slice has to grow around it."""
+    wanted = view.spec.holdout
+    if wanted is None or view.now >= wanted.until:
+        return ()
+    return ((POSITIONS - wanted.slice.positions, POSITIONS - 1),)
 
 
 def _floor(view: EndpointView) -> int:
@@ -237,7 +258,7 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
 def _route(view: EndpointView, table: RoutingTable) -> Route:
     """A table with another content gets the next generation; a lost status never reuses one that was written."""
     content, present = digest(table), view.status.route
-    if present is not None and present.digest == content:
+    if present is not None and present.digest == content and not _is_stuck(view, present):
         confirmed = confirmed_generation(view)
         newly = confirmed >= present.generation > present.confirmed_generation
         return present.model_copy(
@@ -251,10 +272,17 @@ def _route(view: EndpointView, table: RoutingTable) -> Route:
         generation=last + 1,
         digest=content,
         decision=view.entitlement.decision,
+        revisions=tuple(sorted({backend.revision for backend in table.backends})),
         written_at=view.now,
         confirmed_at=None,
         confirmed_generation=min(confirmed_generation(view), last),
     )
+
+
+def _is_stuck(view: EndpointView, route: Route) -> bool:
+    """A router refused this table and runs an older one: it only reads the table again when it changes."""
+    refused = any(report.rejected and report.generation != route.generation for report in view.reports)
+    return refused and view.now >= route.written_at + REWRITTEN_AFTER
 
 
 # Conditions --------------------------------------------------------------------------------------------------

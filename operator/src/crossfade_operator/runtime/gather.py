@@ -53,8 +53,18 @@ async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> W
     )
     living = [rollout for rollout in found if not rollout["metadata"].get("deletionTimestamp")]
     metrics = await cluster.metrics(key.namespace, _own_metrics(living)) if endpoint else {}
-    reports = await routers.reports(_to_ask(endpoint, children)) if endpoint else ()
-    return World(key, now, endpoint, living, children, metrics, reports)
+    world = World(key, now, endpoint, living, children, metrics, ())
+    if endpoint is None:
+        return world
+    awaited = _awaited(world)
+    pods = _to_ask(endpoint, children, always=awaited is not None)
+    return replace(world, reports=await routers.reports(pods, revision=awaited))
+
+
+def _awaited(world: World) -> str | None:
+    """The revision that waits for its routers to find its pods, or None."""
+    candidate = (world.active or {}).get("status", {}).get("candidate") or {}
+    return candidate["revision"] if candidate.get("stage") == Stage.STARTING else None
 
 
 def _own_metrics(rollouts: Sequence[Obj]) -> list[str]:
@@ -68,15 +78,15 @@ def router_pods(children: Children) -> list[Obj]:
     return [pod for pod in children.pods if pod["metadata"]["labels"].get("crossfade.dev/component") == "router"]
 
 
-def _to_ask(endpoint: Obj | None, children: Children) -> list[RouterPod]:
+def _to_ask(endpoint: Obj, children: Children, *, always: bool) -> list[RouterPod]:
     """Every ready router, as long as one of them may not run the newest table; an idle endpoint asks nobody."""
-    route = (endpoint or {}).get("status", {}).get("route")
+    route = endpoint.get("status", {}).get("route")
     ready = [pod for pod in router_pods(children) if is_ready(pod)]
     poked = all(
         pod["metadata"].get("annotations", {}).get(GENERATION_ANNOTATION) == str((route or {}).get("generation"))
         for pod in ready
     )
-    if route is None or (route.get("confirmedGeneration", 0) >= route["generation"] and poked):
+    if route is None or (route.get("confirmedGeneration", 0) >= route["generation"] and poked and not always):
         return []
     return [RouterPod(pod["metadata"]["name"], pod["status"]["podIP"]) for pod in ready if pod["status"].get("podIP")]
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from crossfade_analyzer.contract import Evaluation
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
-from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
 from crossfade_operator.core import endpoint as endpoints
 from crossfade_operator.core.children import revisions, router
 from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
@@ -45,6 +45,7 @@ class ReconcileSettings:
     """What the installation decides: the routers' image and the cluster's DNS domain."""
 
     router_image: str
+    router_pull_policy: str | None = None
     cluster_domain: str = "cluster.local"
 
 
@@ -101,6 +102,7 @@ class Reconciler:
             seen,
             entitlement=endpoints.entitlement_of(view.name, view.spec, turn.status),
             backends=revisions.backends(rollout, kept, templates, self._settings.cluster_domain),
+            awaited=_is_awaited(after),
         )
         refused = await act.apply_all(self._actors(world, recorded), revisions.applied(rollout, kept, templates))
         due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
@@ -154,7 +156,8 @@ class Reconciler:
     async def _apply_router(self, world: World, endpoint: Obj, turn: EndpointTurn) -> str | None:
         """Write the table and what runs it. A table that routers would refuse never replaces the last good one."""
         spec = ModelEndpointSpec.model_validate(endpoint["spec"]).router
-        pods = router.Pods(spec.image or self._settings.router_image, spec.replicas, spec.resources)
+        image = spec.image or self._settings.router_image
+        pods = router.Pods(image, spec.replicas, spec.resources, self._settings.router_pull_policy)
         try:
             manifests = router.router_manifests(router.Owner.of(endpoint), turn.table, pods)
         except InvalidTable as invalid:
@@ -204,6 +207,12 @@ def _moved(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
     return before.decision_count != after.decision_count or stages[0] is not stages[1]
 
 
+def _is_awaited(view: View) -> bool:
+    candidate = view.status.candidate
+    starting = candidate is not None and candidate.stage is Stage.STARTING
+    return candidate is not None and starting and view.pods_of(candidate.revision).all_ready
+
+
 def _poked(pod: Obj, turn: EndpointTurn) -> bool:
     annotations = pod["metadata"].get("annotations", {})
     return bool(annotations.get(router.GENERATION_ANNOTATION) == str(turn.table.generation))
@@ -217,7 +226,7 @@ def _without_testers(world: World, turn: EndpointTurn) -> Iterator[Effect]:
 
 def _endpoint_due(view: EndpointView, turn: EndpointTurn, refused: str | None) -> datetime | None:
     route, moments = turn.status.route, []
-    if route is not None and route.confirmed_generation < route.generation:
+    if route is not None and view.routers_ready and (route.confirmed_generation < route.generation or view.awaited):
         fresh = view.now - route.written_at < FRESH
         moments.append(view.now + (CONFIRMING if fresh else LATE))
     if view.spec.holdout is not None and view.spec.holdout.until > view.now:

@@ -105,7 +105,7 @@ def _unit_from_cookie(table: RoutingTable) -> list[Json]:
     if table.unit_cookie is None:
         return []
     name = table.unit_cookie.replace(".", r"[.]")
-    found = rf"re.extract(request.headers['cookie'], '(?:^|; ?){name}=([^;]+)', '\\\\1')"
+    found = rf"re.extract(request.headers['cookie'], '(?:^|; ?){name}=([^;]+)', '\\1')"
     return [
         _set(KNOWN_UNIT_HEADER, f"%CEL({found})%"),
         _set(

@@ -40,7 +40,13 @@ class _Entry(NamedTuple):
 
 def route_configuration(table: RoutingTable) -> Json:
     """The RouteConfiguration of users, testers and ops."""
-    users = {"name": "users", "domains": ["users"], "routes": list(_user_routes(table)), **_issue_cookie(table)}
+    users = {
+        "name": "users",
+        "domains": ["users"],
+        "routes": list(_user_routes(table)),
+        "request_headers_to_remove": [LISTENER_HEADER, *([FORCE_HEADER] if table.testers else [])],
+        **_issue_cookie(table),
+    }
     ops = {"name": "ops", "domains": ["ops"], "routes": list(_ops_routes(table))}
     return {
         "name": ROUTES,

@@ -47,10 +47,15 @@ def _crash_loops_without_a_ready_pod(view: View, candidate: Candidate) -> Findin
 
 def _is_unready_past_its_deadline(view: View, candidate: Candidate) -> Finding | None:
     pods = view.pods_of(candidate.revision)
-    since = candidate.started_at if candidate.stage is Stage.STARTING else candidate.unready_since
-    if since is None or pods.all_ready or view.now < since + view.spec.progress_deadline:
+    starting = candidate.stage is Stage.STARTING
+    missed = starting and view.routes.confirmed and view.routes.reachable is False
+    ready = pods.all_ready and not missed
+    since = candidate.started_at if starting else candidate.unready_since
+    if since is None or ready or view.now < since + view.spec.progress_deadline:
         return None
     why = pods.crashing or f"{pods.ready} of {pods.wanted} pods are ready"
+    if pods.all_ready:
+        why = "the pods are ready, but not every router reaches one: see `router.healthPath` and the pods' port http"
     return Finding(Reason.PROGRESS_DEADLINE_EXCEEDED, f"after {view.spec.progress_deadline} {why}")
 
 

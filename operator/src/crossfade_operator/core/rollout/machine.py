@@ -134,7 +134,8 @@ def _next_look(view: View, candidate: Candidate) -> datetime:
 
 def _leave_starting(view: View, turn: Turn) -> Turn:
     candidate = candidate_of(turn)
-    if not view.pods_of(candidate.revision).all_ready or view.spec.paused:
+    ready = view.pods_of(candidate.revision).all_ready and view.routes.leads_to(candidate.revision)
+    if not ready or view.spec.paused:
         return turn
     if turn.status.stable_revision is None:
         return moves.promote(view, turn, Action.PROMOTE, Reason.FIRST_REVISION)

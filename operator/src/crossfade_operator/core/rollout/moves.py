@@ -7,6 +7,7 @@ from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import is_last_step, step_of
 from crossfade_operator.core.rollout.records import RULE, decide_to
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+from crossfade_operator.core.slices import percent
 
 
 def start(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
@@ -69,14 +70,16 @@ def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
         approvals=0,
         requests=CandidateRequests(),
     )
-    return decide_to(view, turn, Action.ADVANCE, reason, message, revision=candidate_of(turn).revision, by=by)
+    share = "0%" if wanted.mirror else percent(wanted.slice.positions)
+    revision = candidate_of(turn).revision
+    return decide_to(view, turn, Action.ADVANCE, reason, message, revision=revision, share=share, by=by)
 
 
 def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str = RULE) -> Turn:
     """The candidate becomes stable, in one write of the table; the old stable stays restorable for a while."""
     candidate, old = candidate_of(turn), turn.status.stable_revision
     message = f"everyone is served by {candidate.revision}" + (f" instead of {old}" if old else "")
-    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, by=by)
+    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, share="100%", by=by)
     retiring = tuple(entry for entry in turn.status.retiring if entry.revision not in (candidate.revision, old))
     return turn.set(
         candidate=None,

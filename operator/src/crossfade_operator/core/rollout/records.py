@@ -6,7 +6,6 @@ from crossfade_operator.api.modelrollout_status import Action, Decision
 from crossfade_operator.core.effects import Announce
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.view import Turn, View
-from crossfade_operator.core.slices import percent
 
 RULE = "rollout@1"
 """Name and version of the rule by which this module's machine decides."""
@@ -18,16 +17,27 @@ _WARNINGS = {Action.ROLLBACK}
 
 
 def decide_to(
-    view: View, turn: Turn, action: Action, reason: Reason, message: str, *, revision: str, by: str = RULE
+    view: View,
+    turn: Turn,
+    action: Action,
+    reason: Reason,
+    message: str,
+    *,
+    revision: str,
+    share: str = "0%",
+    by: str = RULE,
 ) -> Turn:
-    """Append a decision and announce it. Its name is the rollout's with a running number, never used twice."""
+    """Append a decision and announce it. Its name is the rollout's with a running number, never used twice.
+
+    `share` is the revision's share of the users from now on.
+    """
     status, candidate = turn.status, turn.status.candidate
     record = Decision(
         name=f"{view.name}-{status.decision_count + 1:06d}",
         action=action,
         revision=revision,
         step=candidate.step + 1 if candidate else 0,
-        slice=percent(view.routes.candidate.positions if view.routes.candidate else 0),
+        slice=share,
         reason=reason.value,
         message=message,
         at=view.now,

@@ -104,6 +104,8 @@ def _starting(view: View, turn: Turn) -> Shown:
         late = view.now >= candidate.deadline_at
         reason = Reason.PROGRESS_DEADLINE_EXCEEDED if late else Reason.FIRST_REVISION_STARTING
         return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.crashing}" if pods.crashing else message)
+    if pods.all_ready and not view.routes.leads_to(candidate.revision):
+        message = f"the pods of {candidate.revision} are ready; waiting for every router to find them"
     if view.spec.paused:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if pods.all_ready and view.plan_problem:

@@ -95,6 +95,7 @@ def _promote(view: View, turn: Turn, request: Request) -> Turn:
             Reason.APPROVED,
             f"{approvals} approvals of step {candidate.step + 1}",
             revision=candidate.revision,
+            share=turn.status.slice or "0%",
             by=BY_REQUEST,
         )
     return next_step(view, turn, Reason.PROMOTE_REQUESTED, by=BY_REQUEST)

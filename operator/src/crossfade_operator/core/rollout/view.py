@@ -39,6 +39,14 @@ class Routes:
     candidate: Grant | None = None
     mirrored: Grant | None = None
     holdout: Grant | None = None
+    known: frozenset[str] = frozenset()
+    """The revisions that the table carries, routed to or not: only to these may the next table route."""
+    reachable: bool | None = None
+    """Whether every ready router sees a healthy pod of the candidate; None when one of them could not say."""
+
+    def leads_to(self, revision: str) -> bool:
+        """Whether the next table may route to this revision at once, without a request that misses it."""
+        return self.confirmed and bool(self.reachable) and revision in self.known
 
     @property
     def referenced(self) -> frozenset[str]:

@@ -1,0 +1,165 @@
+"""A bad model is found and taken out, with and without the analyzer."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenario import world as scripted
+from tests.scenario.world import World, rollout
+
+
+@pytest.fixture
+async def moving() -> World:
+    """v1 is stable and v2 is in its second step."""
+    world = World()
+    world.apply(rollout("v1", progressDeadline="5m"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", progressDeadline="5m"))
+    await world.until_step(2)
+    return world
+
+
+async def test_evidence_of_harm_takes_the_slice_back(moving: World) -> None:
+    candidate = moving.status.candidate_revision
+    moving.verdicts.judge = scripted.harmful
+    await moving.until_phase("RolledBack")
+    assert moving.status.reason == "EvidenceOfHarm"
+    await moving.run(seconds=5)
+    assert moving.endpoint_status["ledger"] == []
+    assert candidate in moving.deployed(), "the pods stay warm until scaleDownDelay has passed"
+    await moving.run(seconds=600)
+    assert candidate not in moving.deployed()
+
+
+async def test_a_rolled_back_template_is_not_tried_again_until_asked(moving: World) -> None:
+    moving.verdicts.judge = scripted.harmful
+    await moving.until_phase("RolledBack")
+    failed = moving.status.failed_revision
+    await moving.run(seconds=7200)
+    assert moving.status.phase == "RolledBack"
+    moving.verdicts.judge = scripted.proven
+    moving.annotate("retry", f"{failed}:again")
+    await moving.until_phase("Promoted")
+    assert moving.status.stable_revision == failed
+    assert moving.status.attempts == 3
+
+
+async def test_another_template_is_tried_after_a_rollback(moving: World) -> None:
+    moving.verdicts.judge = scripted.harmful
+    await moving.until_phase("RolledBack")
+    moving.verdicts.judge = scripted.proven
+    moving.apply(rollout("v3"))
+    await moving.run(until=lambda: moving.status.phase == "Progressing")
+    await moving.until_phase("Promoted")
+
+
+async def test_crash_looping_pods_are_taken_out_without_the_analyzer(moving: World) -> None:
+    moving.verdicts.judge = scripted.unavailable
+    candidate = moving.status.candidate_revision
+    assert candidate is not None
+    moving.crashing.add(candidate)
+    await moving.until_phase("RolledBack")
+    assert moving.status.reason == "CrashLooping"
+    assert "CrashLoopBackOff" in (moving.status.message or "")
+
+
+async def test_unready_pods_are_given_until_the_deadline(moving: World) -> None:
+    candidate = moving.status.candidate_revision
+    assert candidate is not None
+    moving.broken.add(candidate)
+    await moving.run(until=lambda: moving.status.reason == "CandidateUnready")
+    since = moving.clock.time
+    await moving.until_phase("RolledBack")
+    assert moving.status.reason == "ProgressDeadlineExceeded"
+    assert (moving.clock.time - since).total_seconds() == pytest.approx(300, abs=15)
+
+
+async def test_a_short_unreadiness_is_forgiven(moving: World) -> None:
+    candidate = moving.status.candidate_revision
+    assert candidate is not None
+    moving.broken.add(candidate)
+    await moving.run(until=lambda: moving.status.reason == "CandidateUnready")
+    moving.broken.clear()
+    await moving.until_phase("Promoted")
+
+
+async def test_a_candidate_that_never_gets_ready_never_gets_a_slice() -> None:
+    world = World()
+    world.apply(rollout("v1", progressDeadline="5m"))
+    await world.until_phase("Promoted")
+    stable = world.status.stable_revision
+    world.broken.add(scripted.revision("v2"))
+    world.apply(rollout("v2", progressDeadline="5m"))
+    await world.until_phase("RolledBack")
+    assert world.status.reason == "ProgressDeadlineExceeded"
+    assert "Advance" not in world.actions
+    assert world.endpoint_status["stableRevision"] == stable
+
+
+async def test_abort_takes_the_slice_back_once(moving: World) -> None:
+    moving.annotate("abort", "now")
+    await moving.until_phase("RolledBack")
+    assert moving.status.reason == "AbortRequested"
+    assert moving.status.decisions[-1].by == "request"
+    moving.apply(rollout("v3"))
+    await moving.run(until=lambda: moving.status.phase == "Progressing")
+    await moving.until_phase("Promoted")
+
+
+async def test_an_abort_for_another_revision_is_refused(moving: World) -> None:
+    moving.annotate("abort", "aaaaaaaaaa:now")
+    await moving.turn()
+    assert moving.status.candidate is not None
+    assert ("ranker", "Warning", "OtherRevision") in {event[:3] for event in moving.cluster.events}
+
+
+async def test_a_new_template_supersedes_after_its_slice_is_back(moving: World) -> None:
+    second = moving.status.candidate_revision
+    moving.apply(rollout("v3"))
+    await moving.turn()
+    assert moving.status.candidate is not None
+    assert moving.status.candidate.outcome == "Superseded"
+    await moving.run(until=lambda: moving.status.candidate_revision != second)
+    assert moving.status.candidate is None, "the third one starts only when the second one's routes are gone everywhere"
+    assert moving.endpoint_status["ledger"] == []
+    assert moving.endpoint_status["route"]["confirmedGeneration"] == moving.endpoint_status["route"]["generation"]
+    await moving.until_phase("Promoted")
+
+
+async def test_the_stable_template_again_ends_the_rollout_at_once(moving: World) -> None:
+    moving.apply(rollout("v1", progressDeadline="5m"))
+    await moving.until_phase("Promoted")
+    assert moving.status.reason == "BackToStable"
+    assert moving.endpoint_status["ledger"] == []
+    assert moving.status.failed_revision is None
+
+
+async def test_the_previous_stable_is_restored_without_steps() -> None:
+    world = World()
+    world.apply(rollout("v1", scaleDownDelay="1m", rollbackWindow="24h"))
+    await world.until_phase("Promoted")
+    first = world.status.stable_revision
+    assert first is not None
+    world.apply(rollout("v2", scaleDownDelay="1m", rollbackWindow="24h"))
+    await world.run(until=lambda: world.status.phase != "Promoted")
+    await world.until_phase("Promoted")
+    await world.run(seconds=3600)
+    assert world.deployed()[first] == 0, "scaled down, but restorable"
+    world.apply(rollout("v1", scaleDownDelay="1m", rollbackWindow="24h"))
+    await world.run(until=lambda: world.status.stable_revision == first)
+    assert world.actions[-2:] == ["Start", "Restore"]
+
+
+async def test_after_the_rollback_window_the_old_template_takes_the_steps_again() -> None:
+    world = World()
+    world.apply(rollout("v1", scaleDownDelay="1m", rollbackWindow="2h"))
+    await world.until_phase("Promoted")
+    first = world.status.stable_revision
+    world.apply(rollout("v2", scaleDownDelay="1m", rollbackWindow="2h"))
+    await world.run(until=lambda: world.status.phase != "Promoted")
+    await world.until_phase("Promoted")
+    await world.run(seconds=3 * 3600)
+    assert first not in world.deployed()
+    world.apply(rollout("v1", scaleDownDelay="1m", rollbackWindow="2h"))
+    await world.run(until=lambda: world.status.stable_revision == first)
+    assert world.actions[-5:] == ["Start", "Advance", "Advance", "Advance", "Promote"]

@@ -1,0 +1,213 @@
+"""Waiting is a state with a reason; an outage neither advances nor rolls back."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossfade_analyzer.contract import Evaluation, EvaluationRequest, Reason, Verdict
+from tests.scenario import world as scripted
+from tests.scenario.world import STEPS, World, answer, endpoint, rollout
+
+
+async def started(**spec: object) -> World:
+    world = World()
+    world.apply(rollout("v1", **spec))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", **spec))
+    await world.until_step(1)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("judge", "reason"),
+    [
+        pytest.param(scripted.unavailable, "AnalyzerUnavailable", id="the analyzer is gone"),
+        *(
+            pytest.param(
+                lambda request, why=why: answer(request, Verdict.CANNOT_JUDGE, reason=why), why.value, id=why.value
+            )
+            for why in (Reason.METRICS_UNAVAILABLE, Reason.CONTRACT_BROKEN, Reason.SAMPLE_RATIO_MISMATCH)
+        ),
+    ],
+)
+async def test_an_outage_of_any_length_holds_and_then_goes_on(judge: scripted.Judge, reason: str) -> None:
+    world = await started()
+    decisions = world.status.decision_count
+    world.verdicts.judge = judge
+    await world.run(seconds=3600)
+    assert (world.status.phase, world.status.reason) == ("Holding", reason)
+    assert world.status.decision_count == decisions
+    world.verdicts.judge = scripted.proven
+    await world.until_phase("Promoted")
+
+
+async def test_too_few_requests_hold() -> None:
+    world = await started()
+
+    def few(request: EvaluationRequest) -> Evaluation:
+        return answer(request, Verdict.PROVEN, requests=99)
+
+    world.verdicts.judge = few
+    await world.until_phase("Holding")
+    assert world.status.reason == "InsufficientData"
+    assert "99 of 100 requests" in (world.status.message or "")
+
+
+async def test_what_is_not_proven_in_time_is_inconclusive_and_holds() -> None:
+    world = await started(analysis={"inconclusiveAfter": "1h"})
+    world.verdicts.judge = scripted.undecided
+    await world.run(until=lambda: world.status.reason == "Inconclusive")
+    await world.run(seconds=3600)
+    assert world.status.phase == "Holding"
+    assert world.status.step == 1
+
+
+async def test_inconclusive_rolls_back_when_asked_to() -> None:
+    world = await started(analysis={"inconclusiveAfter": "1h", "onInconclusive": "Rollback"})
+    world.verdicts.judge = scripted.undecided
+    await world.until_phase("RolledBack")
+    assert world.status.reason == "Inconclusive"
+
+
+async def test_proof_may_be_left_to_the_last_step() -> None:
+    world = await started(analysis={"proveBefore": "Promotion"})
+    world.verdicts.judge = scripted.undecided
+    await world.until_step(3)
+    await world.until_phase("Holding")
+    assert world.status.step == 3
+    world.verdicts.judge = scripted.proven
+    await world.until_phase("Promoted")
+
+
+async def test_a_paused_rollout_takes_no_step_but_harm_still_ends_it() -> None:
+    world = await started()
+    world.pause()
+    await world.run(seconds=3600)
+    assert (world.status.phase, world.status.step) == ("Paused", 1)
+    world.verdicts.judge = scripted.harmful
+    await world.until_phase("RolledBack")
+
+
+async def test_a_resumed_rollout_goes_on() -> None:
+    world = await started()
+    world.pause()
+    await world.run(seconds=3600)
+    world.pause(False)
+    await world.until_phase("Promoted")
+
+
+async def test_a_step_with_approvals_waits_for_people() -> None:
+    steps = [{**STEPS[0], "approvals": 2}, *STEPS[1:]]
+    world = await started(steps=steps)
+    await world.until_phase("AwaitingApproval")
+    await world.run(seconds=3600)
+    assert world.status.step == 1
+    world.annotate("promote", "ana")
+    await world.run(seconds=600)
+    assert (world.status.phase, world.status.step) == ("AwaitingApproval", 1)
+    world.annotate("promote", "ben")
+    await world.until_step(2)
+    assert world.actions.count("Approve") == 2
+
+
+async def test_promote_skips_the_rest_of_a_step() -> None:
+    world = await started()
+    world.verdicts.judge = scripted.undecided
+    await world.until_phase("Holding")
+    world.annotate("promote", f"{world.status.candidate_revision}:go")
+    await world.until_step(2)
+    assert world.status.decisions[-1].by == "request"
+    await world.run(seconds=3600)
+    assert world.status.step == 2, "one token is one step"
+
+
+async def test_promote_in_full_skips_the_remaining_steps() -> None:
+    world = await started()
+    world.annotate("promote", "full:go")
+    await world.until_phase("Promoted")
+    assert world.status.reason == "PromoteRequested"
+
+
+async def test_a_second_rollout_on_the_endpoint_is_refused_and_touches_nothing() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("other", name="second"))
+    await world.run(seconds=60)
+    second = world.status_of("second")
+    assert (second.phase, second.reason) == ("Refused", "EndpointClaimed")
+    assert "'ranker'" in (second.message or "")
+    assert not [name for kind, _, name in world.cluster.objects if kind != "ModelRollout" and name.startswith("second")]
+
+
+async def test_a_rollout_without_an_endpoint_waits_for_it() -> None:
+    world = World()
+    world.cluster.remove("ModelEndpoint", "recs", "ranker")
+    world.apply(rollout("v1"))
+    await world.turn()
+    assert (world.status.phase, world.status.reason) == ("Pending", "EndpointNotFound")
+    assert not world.cluster.all("Deployment")
+    world.apply(endpoint())
+    await world.until_phase("Promoted")
+
+
+async def test_a_metric_that_does_not_exist_holds_before_the_first_slice() -> None:
+    world = World()
+    metrics = [{"metric": "plays", "role": "Guardrail", "margin": {"relative": "10%"}}]
+    world.apply(rollout("v1", analysis={"metrics": metrics}))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", analysis={"metrics": metrics}))
+    await world.until_phase("Holding")
+    assert world.status.reason == "ContractBroken"
+    assert "'plays'" in (world.status.message or "")
+    assert world.endpoint_status["ledger"] == []
+
+
+async def test_a_slice_that_does_not_fit_is_refused_naming_the_holders() -> None:
+    world = World()
+    world.apply(endpoint(holdout={"slice": "30%", "until": "2027-01-01T00:00:00Z"}, policy={"stableFloor": "25%"}))
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2"))
+    await world.until_phase("Holding")
+    assert world.status.reason == "NoFreePositions"
+    assert "Holdout holds 30%" in (world.status.message or "")
+    assert world.status.step == 2
+
+
+async def test_a_router_that_does_not_answer_keeps_the_first_slice_back() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    deaf = next(iter(world.routers.running))
+    world.routers.deaf.add(deaf)
+    world.apply(rollout("v2"))
+    await world.run(seconds=1800)
+    assert world.status.phase == "Progressing", "a router's failure is not the candidate's"
+    assert "Advance" not in world.actions
+    world.routers.deaf.clear()
+    await world.until_phase("Promoted")
+
+
+async def test_a_router_that_does_not_confirm_keeps_the_next_step_from_beginning() -> None:
+    world = await started()
+    world.routers.deaf.add(next(iter(world.routers.running)))
+    await world.run(until=lambda: world.status.reason == "ShiftingTraffic")
+    await world.run(seconds=900)
+    assert world.status.candidate is not None
+    assert (world.status.step, world.status.candidate.step_started_at) == (2, None)
+    world.routers.deaf.clear()
+    await world.until_phase("Promoted")
+
+
+async def test_objects_that_the_api_server_refuses_are_shown_as_refused() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.cluster.refuse = lambda obj: (
+        "spec.template: unknown field" if obj["kind"] == "Deployment" and "v2" in str(obj) else None
+    )
+    world.apply(rollout("v2"))
+    await world.until_phase("Refused")
+    assert world.status.reason == "InvalidTemplate"
+    assert "unknown field" in (world.status.message or "")
