@@ -1,0 +1,59 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# uv runs everything; where it is missing, dev/bootstrap brings it into the user's cache.
+UV := $(shell command -v uv || echo $${XDG_CACHE_HOME:-$$HOME/.cache}/crossfade/uv/bin/uv)
+export PATH := $(dir $(UV)):$(PATH)
+RUN := uv run --frozen
+
+PYTEST := $(RUN) python -m pytest --import-mode=importlib
+COVERAGE := --cov --cov-append --cov-report=
+
+include $(wildcard dev/make/*.mk)
+
+.PHONY: help
+help: ## print the targets
+	@echo "Crossfade: make TARGET"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18 | sed 's/^/  /'
+
+.venv: uv.lock pyproject.toml operator/pyproject.toml analyzer/pyproject.toml serving_image/pyproject.toml
+	dev/bootstrap
+	uv sync --frozen --all-packages --all-groups --all-extras
+	@touch .venv
+
+.PHONY: check lint types unit
+check: lint types unit ## lint, types and unit tests: under a minute
+
+lint: .venv
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) lint-imports
+
+types: .venv
+	$(RUN) mypy
+
+unit: .venv
+	$(PYTEST) tests/unit tests/repo -q -m "not slow and not integration and not dataplane and not e2e"
+
+.PHONY: generate
+generate: .venv ## write what is generated anew: CRDs, the chart's copy, the reference pages
+	$(RUN) python -m dev.generate
+
+.PHONY: test test-quick test-real test-e2e coverage
+test: .venv lint types ## everything: lint, types, and every test, on a real cluster too
+	$(RUN) coverage erase
+	$(MAKE) test-quick test-real test-e2e
+	$(MAKE) coverage
+
+test-quick: .venv ## tests that need no other program
+	$(PYTEST) $(COVERAGE) -q -m "not integration and not dataplane and not e2e"
+
+test-real: .venv ## tests against a real API server, Prometheus and Envoy
+	$(PYTEST) $(COVERAGE) -q -m "(integration or dataplane) and not e2e"
+
+test-e2e: .venv ## tests on the whole local cluster
+	$(PYTEST) -v -m e2e
+
+coverage: .venv
+	$(RUN) coverage report
