@@ -18,6 +18,7 @@ HOOKS = Path("/usr/share/mmdebstrap/hooks/merged-usr")
 
 # Packages are unpacked, not configured: their scripts would need a shell and everything that comes with one. The two
 # things that we want of those scripts are done here. Scripts of wheels name the Python of the official image.
+CUSTOMIZATION_HOOK = "extract-hook"  # mmdebstrap runs no customize-hook for the variant that only extracts
 CUSTOMIZATION = (
     'cat "$1"/usr/share/ca-certificates/mozilla/*.crt > "$1/etc/ssl/certs/ca-certificates.crt"',
     'printf "root:x:0:0:root:/root:/nologin\\nnonroot:x:65532:65532::/tmp:/nologin\\n" > "$1/etc/passwd"',
@@ -41,7 +42,7 @@ class BaseImage:
     @property
     def key(self) -> str:
         """Changes with what the base is made of."""
-        recipe = repr((SUITE, INCLUDED, LEFT_OUT, CUSTOMIZATION))
+        recipe = repr((SUITE, INCLUDED, LEFT_OUT, CUSTOMIZATION_HOOK, CUSTOMIZATION))
         return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
     def ensure(self) -> Path:
@@ -52,7 +53,7 @@ class BaseImage:
 def _bootstrap(folder: Path) -> None:
     packages.ensure(packages.IMAGES, purpose="building images without a container engine")
     options = [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
-    options += [f"--customize-hook={command}" for command in CUSTOMIZATION]
+    options += [f"--{CUSTOMIZATION_HOOK}={command}" for command in CUSTOMIZATION]
     argv = ["mmdebstrap", "--variant=extract", f"--hook-dir={HOOKS}", f"--include={','.join(INCLUDED)}", *options]
     with step("base image from Debian packages", expect="about a minute"):
         # Its bind mounts end with the command, also when it is killed.
