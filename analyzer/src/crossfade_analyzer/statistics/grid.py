@@ -20,6 +20,9 @@ LATENCY_GRID = tuple(Decimal(theta) for theta in ("1.03", "1.06", "1.12", "1.25"
 PROOF_RATIOS = tuple(Decimal(ratio) for ratio in ("0.5", "0.6875", "0.875", "1"))
 
 
+Count = int | Decimal
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
     """Alternatives `theta` (ratios relative to `rho0`, each != 1), all above 1 or all below, uniformly weighted."""
@@ -46,7 +49,7 @@ def grid(theta: Sequence[Decimal], rho0: Decimal = ONE) -> Grid:
 
 
 @exactly
-def increments(alternatives: Grid, x: tuple[int, int], n: tuple[int, int]) -> tuple[Decimal, ...] | None:
+def increments(alternatives: Grid, x: tuple[Count, Count], n: tuple[int, int]) -> tuple[Decimal, ...] | None:
     """What one look adds to the sums (3); `x`, `n` are events and requests of (control, candidate).
 
     None when the look tells nothing: an arm without requests, or no event. With g = ln((rho0 n_T + n_C) /
@@ -66,6 +69,14 @@ def increments(alternatives: Grid, x: tuple[int, int], n: tuple[int, int]) -> tu
 @exactly
 def add(sums: tuple[Decimal, ...], more: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
     return tuple(old + new for old, new in zip(sums, more, strict=True))
+
+
+@exactly
+def shifted(alternatives: Grid, sums: tuple[Decimal, ...], shift: float) -> tuple[Decimal, ...]:
+    """The sums (3) as if the score U = sum A - sum D were less by `shift`: they are linear in U with slope
+    ln(theta)."""
+    less = Decimal(shift)
+    return tuple(ll - less * log_theta for ll, log_theta in zip(sums, alternatives.log_theta, strict=True))
 
 
 @exactly

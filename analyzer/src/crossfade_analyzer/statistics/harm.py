@@ -11,9 +11,13 @@ from typing import Protocol
 
 from crossfade_analyzer.statistics import grid, score, starts
 from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly
+from crossfade_analyzer.statistics.bursts import Capped
 from crossfade_analyzer.statistics.dispersion import dispersion
 from crossfade_analyzer.statistics.look import CANDIDATE, Counts
 from crossfade_analyzer.statistics.strata import Strata, Weighted, weighted
+from crossfade_analyzer.statistics.warmup import Baseline
+
+Values = Counts | Capped
 
 
 class Harm(Protocol):
@@ -21,7 +25,7 @@ class Harm(Protocol):
 
     strata: Strata
 
-    def add(self, counts: Counts) -> None: ...
+    def add(self, counts: Values) -> None: ...
 
     def log_e(self) -> Decimal: ...
 
@@ -31,12 +35,13 @@ class Harm(Protocol):
 class CountHarm:
     """Grid e-process (5) for events of requests, against a ratio of rates up to `alternatives.rho0`."""
 
-    def __init__(self, alternatives: grid.Grid, buckets: int) -> None:
+    def __init__(self, alternatives: grid.Grid, buckets: int, baseline: Baseline | None = None) -> None:
         self.strata = Strata(buckets)
+        self._baseline = baseline
         self._grid = alternatives
         self._sums = alternatives.nothing
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: Values) -> None:
         look = weighted(counts.x, counts.n, float(self._grid.rho0))
         if look is not None:
             self.strata.add(look)
@@ -48,18 +53,23 @@ class CountHarm:
         return dispersion(self.strata).phi
 
     def log_e(self) -> Decimal:
-        return grid.log_e(self._grid, self._sums, self.phi())
+        adjustment = self._baseline.adjust(self.strata) if self._baseline is not None else None
+        if adjustment is None:
+            return grid.log_e(self._grid, self._sums, self.phi())
+        sums = grid.shifted(self._grid, self._sums, adjustment.shift)
+        return grid.log_e(self._grid, sums, adjustment.phi(self.strata))
 
 
 class MeanHarm:
     """Score e-process (14) for sums of values, against a ratio of means up to `rho0` (from `rho0` down when higher is
     better, `sign` -1)."""
 
-    def __init__(self, rho0: Decimal, sign: int, r: Decimal, buckets: int) -> None:
+    def __init__(self, rho0: Decimal, sign: int, r: Decimal, buckets: int, baseline: Baseline | None = None) -> None:
         self.strata = Strata(buckets)
+        self._baseline = baseline
         self._rho0, self._sign, self._r = float(rho0), sign, r
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: Values) -> None:
         look = weighted(counts.x, counts.n, 1.0)
         if look is not None:
             self.strata.add(look)
@@ -70,7 +80,11 @@ class MeanHarm:
     def log_e(self) -> Decimal:
         if self.strata.cells < score.BURN_IN_CELLS:
             return ZERO
-        return score.log_e(signed(score.difference(self.strata, self._rho0), self._sign), self._r)
+        value = score.difference(self.strata, self._rho0)
+        adjustment = self._baseline.adjust(self.strata) if self._baseline is not None and self._rho0 == 1.0 else None
+        if adjustment is not None:
+            value = score.Score(value.u - adjustment.shift, adjustment.variance(), value.d, value.buckets)
+        return score.log_e(signed(value, self._sign), self._r)
 
 
 class SloHarm:
@@ -80,7 +94,7 @@ class SloHarm:
         self.strata = Strata(buckets)
         self._grid, self._rate, self._failures = alternatives, rate, failures
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: Values) -> None:
         self.strata.add(one_sample(counts, failures=self._failures))
 
     def phi(self) -> float:
@@ -93,7 +107,7 @@ class SloHarm:
         return grid.log_e_one_sample(self._grid, x, n, self._rate, self.phi())[0]
 
 
-def one_sample(counts: Counts, *, failures: bool) -> Weighted:
+def one_sample(counts: Values, *, failures: bool) -> Weighted:
     """The candidate's counts as strata with weight 1 and no control; `failures` counts n - x instead of x."""
     x, n = counts.x[CANDIDATE], counts.n[CANDIDATE]
     events = [float(total - value) for value, total in zip(x, n, strict=True)] if failures else list(map(float, x))
@@ -135,7 +149,7 @@ class StartMixture:
         self.first_looks.append(look)
         self.logs.append(ZERO)
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: Values) -> None:
         for process in self._processes:
             process.add(counts)
         self.logs = [process.log_e() for process in self._processes]

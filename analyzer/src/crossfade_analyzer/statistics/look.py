@@ -9,6 +9,8 @@ from decimal import Decimal
 from crossfade_analyzer.statistics.refusals import InvalidLook
 
 CONTROL, CANDIDATE = 0, 1
+# The step of looks before the candidate: its slice is labelled, both arms run stable (section 3.11).
+WARM_UP = -1
 PerArm = tuple[tuple[int, ...], tuple[int, ...]]
 
 
@@ -61,9 +63,10 @@ def _sum(one: PerArm, other: PerArm) -> PerArm:
 class Look:
     """One tick of the analysis, both arms cut at the same instants.
 
-    `index` strictly increases; `step` is the ramp step in force; `weight` the candidate's nominal share of candidate
-    and control users, in (0, 1); `minutes_since_start` the end of the look. `counts` is keyed by metric name (count,
-    mean) or bound name (latency); what is missing was not seen in this look, and its counts belong to a later one.
+    `index` strictly increases; `step` is the ramp step in force, or `WARM_UP` in looks before the first step;
+    `weight` the candidate's nominal share of candidate and control users, in (0, 1); `minutes_since_start` the end of
+    the look. `counts` is keyed by metric name (count, mean) or bound name (latency); what is missing was not seen in
+    this look, and its counts belong to a later one.
     """
 
     index: int
@@ -75,5 +78,7 @@ class Look:
     def __post_init__(self) -> None:
         if not 0 < self.weight < 1:
             raise InvalidLook(f"look {self.index}: the nominal share must be in (0, 1), not {self.weight}")
-        if self.minutes_since_start < 0:
+        if self.step < WARM_UP:
+            raise InvalidLook(f"look {self.index}: steps count from 0, not {self.step}")
+        if self.minutes_since_start < 0 and self.step != WARM_UP:
             raise InvalidLook(f"look {self.index}: it ends {self.minutes_since_start} minutes after the start")

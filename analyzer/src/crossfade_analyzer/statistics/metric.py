@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from crossfade_analyzer.statistics.arithmetic import CONTEXT, ONE, ZERO, ln, quantised, threshold
 from crossfade_analyzer.statistics.averaging import average
-from crossfade_analyzer.statistics.look import Counts, Look
+from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look
 from crossfade_analyzer.statistics.part import Part
 from crossfade_analyzer.statistics.plan import MIN_BUCKETS, MetricPlan, RolloutPlan
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
@@ -42,7 +42,13 @@ class MetricState:
         if begin:
             self._begin(look.index)
         counts = self._complete(look)
-        if counts is not None and self._same_buckets(counts):
+        if counts is None or not self._same_buckets(counts):
+            return
+        self._build(counts)
+        if look.step == WARM_UP:
+            for part in self._parts:
+                part.warm_up(counts[part.key])
+        else:
             self._add(counts, look.index)
 
     def blame(self, look: int) -> None:
@@ -61,7 +67,7 @@ class MetricState:
         """Metric, part, first look and log of the largest term of its evidence."""
         if not self._looks:
             return None
-        part, (look, log) = max(((part, part.mixture.leading()) for part in self._parts), key=lambda item: item[1][1])
+        part, (look, log) = max(((part, part.leading()) for part in self._parts), key=lambda item: item[1][1])
         return self.plan.name, part.key, look, CONTEXT.subtract(log, ln(len(self._parts)))
 
     def result(self) -> MetricResult | CannotJudge:
@@ -119,13 +125,17 @@ class MetricState:
                       "buckets.")  # fmt: skip
         return self._ended is None
 
+    def _build(self, counts: dict[str, Counts]) -> None:
+        """Parts are built with the first counts, when the number of buckets is known, with the starts so far."""
+        if self._parts:
+            return
+        buckets = next(iter(counts.values())).buckets
+        self._parts = [Part(key, self.plan, self._rollout, buckets) for key in self.plan.keys]
+        for start in self._starts:
+            for part in self._parts:
+                part.begin(start)
+
     def _add(self, counts: dict[str, Counts], look: int) -> None:
-        if not self._parts:
-            buckets = next(iter(counts.values())).buckets
-            self._parts = [Part(key, self.plan, self._rollout, buckets) for key in self.plan.keys]
-            for start in self._starts:
-                for part in self._parts:
-                    part.begin(start)
         self._looks += 1
         for part in self._parts:
             part.add(counts[part.key], look)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
-from crossfade_analyzer.statistics import grid, normal_mixture, score
-from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, quantised, threshold
-from crossfade_analyzer.statistics.harm import CountHarm, Harm, MeanHarm, SloHarm, StartMixture, harm_grid, signed
+from crossfade_analyzer.statistics import normal_mixture, score
+from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, log_sum, quantised, threshold
+from crossfade_analyzer.statistics.harm import signed
 from crossfade_analyzer.statistics.look import CANDIDATE, CONTROL, Counts
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
 from crossfade_analyzer.statistics.proof import DifferenceProof, MeanProof, Proof, RatioProof, SloProof
 from crossfade_analyzer.statistics.strata import Strata, weighted
+from crossfade_analyzer.statistics.view import harm_tuning, views
 
 
 class Part:
@@ -24,8 +24,8 @@ class Part:
         self.x, self.n = (0, 0), (0, 0)
         self.expected = 0.0
         self.log_e = ZERO
-        self.mixture = StartMixture()
-        self._begin_process = self._harm(plan)
+        self.views = views(metric, plan, buckets)
+        self.before = Strata(buckets)
         self._level = Strata(buckets)
         self._proofs = self._planned_proofs() if metric.must_be_proven else []
         self._proof_logs: list[Decimal] = [ZERO] * len(self._proofs)
@@ -34,13 +34,23 @@ class Part:
 
     def begin(self, look: int) -> None:
         """A start of the mixture over start times: at `look`, before its counts are added."""
-        self.mixture.begin(self._begin_process(), look)
+        for view in self.views:
+            view.begin(look)
+
+    def warm_up(self, counts: Counts) -> None:
+        """A look of the A/A warm-up: both arms ran stable."""
+        for view in self.views:
+            view.warm_up(counts)
+        look = weighted(counts.x, counts.n, 1.0)
+        if look is not None:
+            self.before.add(look)
 
     @exactly
     def add(self, counts: Counts, look: int) -> None:
         """One look's counts; `begin` was called at least once before."""
         self._tally(counts)
-        self.mixture.add(counts)
+        for view in self.views:
+            view.add(counts)
         self.log_e = quantised(self._evidence())
         for i, proof in enumerate(self._proofs):
             proof.add(counts)
@@ -51,7 +61,7 @@ class Part:
     @property
     def strata(self) -> Strata:
         """Strata of null ratio 1 over all looks (the candidate's counts alone for an SLO)."""
-        return self.mixture.first.strata if self.metric.slo is not None else self._level
+        return self.views[-1].mixture.first.strata if self.metric.slo is not None else self._level
 
     @property
     def log_e_proof(self) -> Decimal | None:
@@ -65,7 +75,11 @@ class Part:
 
     @property
     def phi(self) -> float | None:
-        return self.mixture.first.phi()
+        return self.views[-1].mixture.first.phi()
+
+    def leading(self) -> tuple[int, Decimal]:
+        """First look and log of the largest term of the evidence of harm."""
+        return max((view.leading() for view in self.views), key=lambda term: term[1])
 
     def _tally(self, counts: Counts) -> None:
         x, n = counts.totals_x(), counts.totals_n()
@@ -80,26 +94,13 @@ class Part:
     def _evidence(self) -> Decimal:
         """ln E of harm. With an absolute tolerance both its process and the relative one must be large: the smaller of
         two e-values tests "within either tolerance" (intersection-union), at no cost in alpha."""
-        relative = self.mixture.log_e()
+        relative = log_sum([view.weight for view in self.views], [view.log_e() for view in self.views])
         delta = self.metric.tolerance_absolute
         if not delta:
             return relative
         shift = float(self.sign * delta * self.metric.scale)
         beyond = signed(score.difference(self._level, shift=shift), self.sign)
         return min(relative, score.log_e(beyond, harm_tuning(self.plan)))
-
-    def _harm(self, plan: RolloutPlan) -> Callable[[], Harm]:
-        metric, buckets, sign = self.metric, self.buckets, self.sign
-        if metric.slo is not None:
-            rate = metric.slo if sign > 0 else ONE - metric.slo
-            one_sided = grid.grid(grid.COUNT_GRID)
-            return lambda: SloHarm(rate, one_sided, buckets, failures=sign < 0)
-        if metric.kind == "mean":
-            rho0, r = ONE + sign * metric.tolerated_ratio, harm_tuning(plan)
-            return lambda: MeanHarm(rho0, sign, r, buckets)
-        thetas = grid.LATENCY_GRID if metric.kind == "latency" else grid.COUNT_GRID
-        alternatives = harm_grid(thetas, metric.tolerated_ratio, sign)
-        return lambda: CountHarm(alternatives, buckets)
 
     def _planned_proofs(self) -> list[Proof]:
         metric, sign = self.metric, self.sign
@@ -119,8 +120,3 @@ class Part:
             else:
                 proofs.append(DifferenceProof(metric.margin_absolute, sign, r, self.plan.min_events))
         return proofs
-
-
-def harm_tuning(plan: RolloutPlan) -> Decimal:
-    """r of the score processes for harm, tightest at the end of the first step as planned."""
-    return normal_mixture.rho(Decimal(plan.planned_requests), plan.alpha, one_sided=True)

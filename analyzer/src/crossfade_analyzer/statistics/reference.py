@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from crossfade_analyzer.statistics.decider import decider
 from crossfade_analyzer.statistics.reference_experiments import METHODS as EXPERIMENT_METHODS
 from crossfade_analyzer.statistics.reference_rollouts import METHODS as ROLLOUT_METHODS
 from crossfade_analyzer.statistics.refusals import CannotJudge
+
+__all__ = ["METHODS", "decider", "evaluate"]
 
 METHODS = {**ROLLOUT_METHODS, **EXPERIMENT_METHODS}
 

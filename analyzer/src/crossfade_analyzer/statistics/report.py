@@ -34,7 +34,7 @@ def part_result(part: Part) -> PartResult:
         x=part.x,
         n=part.n,
         phi=phi,
-        ratio=events / control if compared and control > 0 else None,
+        ratio=ratio_of(strata) if compared else None,
         ratio_interval=Interval(band.lower, band.upper) if band else None,
         difference=(events - control) / d / metric.scale if compared and d > 0 else None,
         difference_interval=difference_interval(strata, plan.planned_requests, plan.report_alpha, metric.scale)
@@ -42,7 +42,14 @@ def part_result(part: Part) -> PartResult:
         else None,
         expected_events=part.expected if counted else 0.0,
         detectable_ratio=detectable,
+        warmup_ratio=ratio_of(part.before),
     )
+
+
+def ratio_of(strata: Strata) -> float | None:
+    """Stratified ratio of rates, candidate to control; None without control events."""
+    events, control = fsum(strata.a), fsum(strata.d)
+    return events / control if control > 0 else None
 
 
 @exactly

@@ -21,11 +21,12 @@ class Interval:
 class PartResult:
     """One series of counts: a metric, or one latency bound of it. Pairs are (control, candidate).
 
-    `log_e`: evidence of harm; `log_e_proof`: for being within the margin (the least, when there are two margins); both
-    natural logs quantised to 1e-9, as of the last look. `ratio` and `difference` are candidate against control, every
-    look its own stratum (differences in events per request, or whole units of a mean); None while undefined.
+    `log_e`: evidence of harm; `log_e_proof`: for being within the margin (the least, when there are two margins);
+    both natural logs quantised to 1e-9, as of the last look. `ratio` and `difference` are candidate against control,
+    every look its own stratum (differences in events per request, or whole units of a mean); None while undefined.
     `expected_events`: what the candidate would have had at control's rate. `detectable_ratio`: a regression of this
-    ratio would have been found by now with a probability of about 80 %. Floats are for display, decisions use logs.
+    ratio would have been found by now with a probability of about 80 %. `warmup_ratio`: the ratio before the
+    candidate. Floats are for display, decisions use logs.
     """
 
     key: str
@@ -40,6 +41,7 @@ class PartResult:
     difference_interval: Interval | None
     expected_events: float
     detectable_ratio: float | None
+    warmup_ratio: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ it was lost; never start a new one at a step, a pause or a restart.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from crossfade_analyzer.statistics import split, starts
 from crossfade_analyzer.statistics.arithmetic import ZERO, exactly, ln, quantised, threshold
 from crossfade_analyzer.statistics.averaging import average
-from crossfade_analyzer.statistics.look import Counts, Look
+from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look
 from crossfade_analyzer.statistics.metric import MetricState
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan, refuse_changed
 from crossfade_analyzer.statistics.refusals import CannotJudge, InvalidLook, InvalidPlan, Refusal
@@ -29,6 +30,7 @@ from crossfade_analyzer.statistics.result import (
 )
 
 __all__ = [
+    "WARM_UP",
     "Attribution",
     "CannotJudge",
     "Counts",
@@ -67,7 +69,7 @@ class State:
         self.last_look: int | None = None
         self.log_e = ZERO
         self.harmful_at: int | None = None
-        self._minutes = ZERO
+        self._minutes: Decimal | None = None
         self._metrics = [MetricState(metric, plan) for metric in plan.metrics]
         self._schedule = starts.schedule(plan.horizon_minutes)
         self._threshold = threshold(plan.alpha)
@@ -78,11 +80,14 @@ class State:
         """Add one look. `InvalidLook` when it is not later than the one before; the state is then unchanged."""
         if self.last_look is not None and look.index <= self.last_look:
             raise InvalidLook(f"look {look.index} does not come after look {self.last_look}; each is added once")
-        if look.minutes_since_start < self._minutes:
-            raise InvalidLook(f"look {look.index} ends before the one before it ({self._minutes} minutes)")
+        if self._minutes is not None and (look.step == WARM_UP or look.minutes_since_start < self._minutes):
+            raise InvalidLook(f"look {look.index} belongs before the one that ended at {self._minutes} minutes")
         self.looks += 1
-        self.last_look, self._minutes = look.index, look.minutes_since_start
-        begin = self._schedule.due(look.step, look.minutes_since_start)
+        self.last_look = look.index
+        begin = False
+        if look.step != WARM_UP:
+            self._minutes = look.minutes_since_start
+            begin = self._schedule.due(look.step, look.minutes_since_start)
         for metric in self._metrics:
             metric.update(look, begin=begin)
         self._split.update(look)
