@@ -190,7 +190,7 @@ def _mirrors_first(strategy: Strategy) -> bool:
 
 def _slices_increase(strategy: Strategy) -> bool:
     slices = [step.slice for step in strategy.steps if not step.mirror]
-    return slices == sorted(slices)
+    return slices == sorted(set(slices))
 
 
 class Strategy(SpecModel):
