@@ -62,6 +62,8 @@ def ensure_namespaces(table: ProcessTable, paths: ClusterPaths) -> NodeNamespace
     if running := table.running(HOLDER):
         return NodeNamespaces(running)
     _refuse_covered(paths.root)
+    # What is left of a node that was killed or cut off by a restart still holds the old network.
+    table.stop_all(grace=0)
     init = shutil.which("catatonit")
     if init is None:
         raise ClusterError("command not found: catatonit", "install it (Debian: apt-get install catatonit)")

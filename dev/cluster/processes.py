@@ -74,8 +74,12 @@ class ProcessTable:
 
     def records(self) -> list[ProcessRecord]:
         """Everything recorded, alive or not, oldest first."""
-        files = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return [ProcessRecord(**json.loads(path.read_text())) for path in files]
+        found: list[tuple[int, ProcessRecord]] = []
+        for path in self._folder.glob("*.json"):
+            # Another command may just be stopping this one.
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, ProcessRecord(**json.loads(path.read_text()))))
+        return [record for _, record in sorted(found, key=lambda pair: pair[0])]
 
     def stop(self, name: str, *, grace: float = 10.0) -> None:
         """Ask the process to end, kill it after ``grace`` seconds, and forget it. Does nothing when it is gone."""

@@ -221,6 +221,21 @@ def test_an_unchanged_image_is_loaded_once(image: str) -> None:
     assert record.read_text() == loaded
 
 
+def test_a_node_that_was_killed_comes_back_with_its_data(server: str) -> None:
+    run_python(server, "open('/data/kept', 'w').write('from before')")
+    ProcessTable(ClusterPaths(NAME).processes, ClusterPaths(NAME).logs).stop("node", grace=0)
+    cluster("up")
+
+    def kept() -> None:
+        try:
+            content = run_python(server, "print(open('/data/kept').read())")
+        except AssertionError as refused:
+            raise NotYetError(str(refused)) from refused
+        assert content.strip() == "from before"
+
+    wait_for("the pod to run again", kept, timeout=120, interval=1)
+
+
 def test_a_service_is_forwarded_to_loopback_until_the_command_ends(server: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "dev.cluster", "--name", NAME, "forward", "svc/server", "80", "-n", server],

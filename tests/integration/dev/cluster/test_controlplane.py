@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kubernetes import client, config
+
 from dev.cluster.controlplane import ControlPlane, LoopbackControlPlane
 from dev.cluster.processes import ProcessTable
 from dev.cluster.programs import Programs
 from dev.cluster.waiting import NotYetError, wait_for
-from kubernetes import client, config
 
 pytestmark = pytest.mark.integration
 
