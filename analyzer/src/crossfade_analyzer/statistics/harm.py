@@ -6,6 +6,7 @@ Each tests "not worse than tolerated"; large values are evidence that it is wors
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
@@ -20,12 +21,22 @@ from crossfade_analyzer.statistics.warmup import Baseline
 Values = Counts | Capped
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What one look adds, the same for every start: to the strata, and to the sums (3) of a grid."""
+
+    look: Weighted | None
+    more: tuple[Decimal, ...] | None = None
+
+
 class Harm(Protocol):
-    """Evidence since one start."""
+    """Evidence since one start. `add` takes what `prepare` made of a look, which is done once for all starts."""
 
     strata: Strata
 
-    def add(self, counts: Values) -> None: ...
+    def prepare(self, counts: Values) -> Prepared: ...
+
+    def add(self, prepared: Prepared) -> None: ...
 
     def log_e(self) -> Decimal: ...
 
@@ -41,13 +52,15 @@ class CountHarm:
         self._grid = alternatives
         self._sums = alternatives.nothing
 
-    def add(self, counts: Values) -> None:
+    def prepare(self, counts: Values) -> Prepared:
         look = weighted(counts.x, counts.n, float(self._grid.rho0))
-        if look is not None:
-            self.strata.add(look)
-        more = grid.increments(self._grid, counts.totals_x(), counts.totals_n())
-        if more is not None:
-            self._sums = grid.add(self._sums, more)
+        return Prepared(look, grid.increments(self._grid, counts.totals_x(), counts.totals_n()))
+
+    def add(self, prepared: Prepared) -> None:
+        if prepared.look is not None:
+            self.strata.add(prepared.look)
+        if prepared.more is not None:
+            self._sums = grid.add(self._sums, prepared.more)
 
     def phi(self) -> float:
         return dispersion(self.strata).phi
@@ -69,10 +82,12 @@ class MeanHarm:
         self._baseline = baseline
         self._rho0, self._sign, self._r = float(rho0), sign, r
 
-    def add(self, counts: Values) -> None:
-        look = weighted(counts.x, counts.n, 1.0)
-        if look is not None:
-            self.strata.add(look)
+    def prepare(self, counts: Values) -> Prepared:
+        return Prepared(weighted(counts.x, counts.n, 1.0))
+
+    def add(self, prepared: Prepared) -> None:
+        if prepared.look is not None:
+            self.strata.add(prepared.look)
 
     def phi(self) -> None:
         return None
@@ -94,8 +109,12 @@ class SloHarm:
         self.strata = Strata(buckets)
         self._grid, self._rate, self._failures = alternatives, rate, failures
 
-    def add(self, counts: Values) -> None:
-        self.strata.add(one_sample(counts, failures=self._failures))
+    def prepare(self, counts: Values) -> Prepared:
+        return Prepared(one_sample(counts, failures=self._failures))
+
+    def add(self, prepared: Prepared) -> None:
+        if prepared.look is not None:
+            self.strata.add(prepared.look)
 
     def phi(self) -> float:
         return dispersion(self.strata).phi
@@ -150,8 +169,9 @@ class StartMixture:
         self.logs.append(ZERO)
 
     def add(self, counts: Values) -> None:
+        prepared = self.first.prepare(counts)
         for process in self._processes:
-            process.add(counts)
+            process.add(prepared)
         self.logs = [process.log_e() for process in self._processes]
 
     def log_e(self) -> Decimal:

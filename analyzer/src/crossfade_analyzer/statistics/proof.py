@@ -31,7 +31,7 @@ class RatioProof:
         self._process = CountHarm(proof_grid(margin, sign), buckets)
 
     def add(self, counts: Counts) -> None:
-        self._process.add(counts)
+        self._process.add(self._process.prepare(counts))
 
     def log_e(self, strata: Strata) -> Decimal:
         return self._process.log_e() if enough_buckets(strata) else ZERO
