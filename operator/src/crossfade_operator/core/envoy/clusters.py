@@ -98,14 +98,14 @@ def _all(table: RoutingTable) -> Iterator[Json]:
                 yield _slice_cluster(table, backend, grpc)
     for backend, stable in permutations(backends, 2):
         for grpc in sorted({*protocols(backend), *protocols(stable)}):
-            yield _fallback_cluster(table, backend, stable, grpc)
-            yield _mirror_cluster(table, backend, stable, grpc)
+            yield _fallback_cluster(backend, stable, grpc)
+            yield _mirror_cluster(backend, stable, grpc)
 
 
 def _stable_cluster(table: RoutingTable, backend: Backend, grpc: bool) -> Json:
     return {
         **_pods(table, backend, stable_name(backend, grpc), grpc),
-        **_protocol(grpc, retry_policy=_stable_retries(table)),
+        **_protocol(grpc, retry_policy=_stable_retries()),
         "common_lb_config": {"ignore_new_hosts_until_first_hc": True},
         "outlier_detection": {
             "split_external_local_origin_errors": True,
@@ -139,18 +139,17 @@ def _slice_cluster(table: RoutingTable, backend: Backend, grpc: bool) -> Json:
     }
 
 
-def _fallback_cluster(table: RoutingTable, backend: Backend, stable: Backend, grpc: bool) -> Json:
+def _fallback_cluster(backend: Backend, stable: Backend, grpc: bool) -> Json:
     retries = {
         "retry_on": _GRPC_FALLBACK if grpc else _FALLBACK,
         "num_retries": 1,
         "retry_back_off": _BACK_OFF,
-        **_per_try(table),
     }
     members = [slice_name(backend, grpc), stable_name(stable, grpc)]
     return _composite(fallback_name(backend, stable, grpc), members, grpc, retry_policy=retries)
 
 
-def _mirror_cluster(table: RoutingTable, backend: Backend, stable: Backend, grpc: bool) -> Json:
+def _mirror_cluster(backend: Backend, stable: Backend, grpc: bool) -> Json:
     mark = {"header": {"key": ARM_HEADER, "value": MIRROR_ARM}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     copy = {
         "cluster": slice_name(backend, grpc),
@@ -158,7 +157,7 @@ def _mirror_cluster(table: RoutingTable, backend: Backend, stable: Backend, grpc
         "request_headers_mutations": [{"append": mark}],
     }
     name, members = mirror_name(backend, stable, grpc), [stable_name(stable, grpc)]
-    return _composite(name, members, grpc, retry_policy=_stable_retries(table), request_mirror_policies=[copy])
+    return _composite(name, members, grpc, retry_policy=_stable_retries(), request_mirror_policies=[copy])
 
 
 def _composite(name: str, members: list[str], grpc: bool, **options: object) -> Json:
@@ -176,7 +175,7 @@ def _composite(name: str, members: list[str], grpc: bool, **options: object) -> 
     }
 
 
-def _stable_retries(table: RoutingTable) -> Json:
+def _stable_retries() -> Json:
     other_pod = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
     return {
         "retry_on": _SAFE_RETRIES,
@@ -184,12 +183,7 @@ def _stable_retries(table: RoutingTable) -> Json:
         "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": other_pod}],
         "host_selection_retry_max_attempts": 5,
         "retry_back_off": _BACK_OFF,
-        **_per_try(table),
     }
-
-
-def _per_try(table: RoutingTable) -> Json:
-    return {"per_try_timeout": f"{table.try_timeout.total_seconds():g}s"} if table.try_timeout else {}
 
 
 def _pods(table: RoutingTable, backend: Backend, name: str, grpc: bool) -> Json:

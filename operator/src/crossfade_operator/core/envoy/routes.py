@@ -27,8 +27,18 @@ from crossfade_operator.core.envoy.places import (
 )
 from crossfade_operator.core.routing import ARMS, Backend, RoutingTable, digest
 
-METRICS = r"^(crossfade|cluster|cluster_manager|listener_manager|http\.users|server)\."
-"""Which of Envoy's statistics the ops port shows."""
+METRICS = "|".join(
+    (
+        r"^(crossfade",
+        r"cluster\.[^.]*\.(membership|upstream_rq|upstream_cx_(active|connect)|outlier_detection|health_check)",
+        r"cluster_manager",
+        r"listener_manager",
+        r"http\.(users|testers)\.downstream_(rq|cx)_(active|total|completed)",
+        r"http\.[a-z]*\.rds",
+        r"server)\.",
+    )
+)
+"""Which of Envoy's statistics the ops port shows: the counters, the pods as the router sees them, its own health."""
 
 
 class _Entry(NamedTuple):
@@ -136,7 +146,11 @@ def _match(grpc: bool, *headers: Json) -> Json:
 
 
 def _limits(table: RoutingTable) -> Json:
-    return {"timeout": f"{table.request_timeout.total_seconds():g}s"}
+    limits: Json = {"timeout": f"{table.request_timeout.total_seconds():g}s"}
+    if table.try_timeout:
+        # What is tried again, and where, is up to the cluster; Envoy takes the length of a try from the route alone.
+        limits["retry_policy"] = {"per_try_timeout": f"{table.try_timeout.total_seconds():g}s"}
+    return limits
 
 
 def _labels(arm: str, bucket: str) -> list[Json]:
