@@ -24,7 +24,7 @@ from crossfade_analyzer.contract import (
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION as GENERATION
 from crossfade_operator.core.revision import revision_of
-from crossfade_operator.ports.cluster import Conflict, Key
+from crossfade_operator.ports.cluster import Conflict, Key, Unreachable
 from crossfade_operator.ports.routers import RouterPod, RouterReport
 from crossfade_operator.ports.verdicts import Unavailable
 from crossfade_operator.runtime.reconcile import Outcome, Reconciler, ReconcileSettings
@@ -229,7 +229,7 @@ class World:
         """One turn of the controller and what the cluster makes of it. None when it was killed in it."""
         self.passes += 1
         outcome: Outcome | None = Outcome(self.clock.time)
-        with suppress(Conflict):
+        with suppress(Conflict, Unreachable):
             try:
                 outcome = await self.reconciler.reconcile(KEY)
             except Crash:
