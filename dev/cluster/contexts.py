@@ -21,6 +21,7 @@ DEPENDENCIES = "dependencies.tar"
 UV_HINT = "install uv: https://docs.astral.sh/uv/"
 PYTHON_VERSION = "3.11"
 GLIBC = "manylinux_2_36"  # Debian bookworm
+WITH_TESTS = ("numpy", "pandas", "scipy")
 INTERPRETER = "#!/usr/local/bin/python3\n"
 IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
@@ -79,7 +80,7 @@ class PythonContext:
     def _dependencies(self) -> Path:
         """A tar file of the installed dependencies, kept until the locked versions change."""
         requirements = self._requirements()
-        key = digest_of([], f"{requirements} {PYTHON_VERSION} {GLIBC}")[:16]
+        key = digest_of([], f"{requirements} {PYTHON_VERSION} {GLIBC} {WITH_TESTS}")[:16]
         cache = Cache(cache_root() / "dependencies", self.package)
         entry = cache.ensure(key, lambda target: _pack(requirements, target / DEPENDENCIES))
         cache.keep_only(key)
@@ -158,11 +159,17 @@ def _pack(requirements: str, archive: Path) -> None:
         locked.write_text(requirements)
         _install(installed, ["--require-hashes", "--requirement", str(locked)])
         with tarfile.open(archive, "w") as packed:
-            packed.add(installed, arcname=".", filter=_reproducible)
+            packed.add(installed, arcname=".", filter=_as_in_the_image)
 
 
-def _reproducible(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Root owns everything, and nothing says when it was installed: the same wheels give the same layer."""
+def _as_in_the_image(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Root owns everything, and nothing says when it was installed: the same wheels give the same layer.
+
+    The test suites that some wheels carry stay outside; they are up to half of their size.
+    """
+    parts = Path(entry.name).parts
+    if parts and parts[0] in WITH_TESTS and "tests" in parts:
+        return None
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
     return entry

@@ -1,5 +1,6 @@
 """What goes into an image is told apart by content, and its scripts fit the image."""
 
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,25 @@ def test_scripts_start_with_the_images_python(tmp_path: Path) -> None:
     contexts._point_scripts_at_the_image(tmp_path)
     assert (tmp_path / "crossfade-operator").read_text() == "#!/usr/local/bin/python3\nimport sys\n"
     assert (tmp_path / "tool.sh").read_text() == "#!/bin/sh\necho\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("./scipy/stats/tests/test_stats.py", False),
+        ("./numpy/testing/__init__.py", True),
+        ("./kopf/tests/helper.py", True),
+        (".", True),
+    ],
+)
+def test_the_large_test_suites_of_wheels_stay_outside(path: str, kept: bool) -> None:
+    packed = contexts._as_in_the_image(tarfile.TarInfo(path))
+    assert (packed is not None) == kept
+
+
+def test_packed_files_belong_to_root_and_have_no_time() -> None:
+    entry = tarfile.TarInfo("./kopf/__init__.py")
+    entry.uid, entry.uname, entry.mtime = 1000, "me", 1_700_000_000
+    packed = contexts._as_in_the_image(entry)
+    assert packed is not None
+    assert (packed.uid, packed.uname, packed.mtime) == (0, "", 0)
