@@ -63,7 +63,8 @@ def _service(chosen: Settings, store: Evidence) -> FastAPI:
 
     telemetry = Telemetry()
     source = MeasuredSource(Prometheus(chosen.prometheus_url, chosen.prometheus_timeout), telemetry)
-    evaluator = Evaluator(source, store, _now_ms, round(chosen.freshness * 1000), chosen.remembered)
+    freshness = round(chosen.freshness * 1000)
+    evaluator = Evaluator(source, store, _now_ms, freshness, chosen.remembered, telemetry.looks.inc)
     return application(Parts(evaluator, source, store, telemetry, _now_ms))
 
 

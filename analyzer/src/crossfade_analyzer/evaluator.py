@@ -45,7 +45,8 @@ class PlanChanged(Exception):
 
 
 class Evaluator:
-    """Evaluates subjects against one source and one store. Keeps the states of the `remembered` latest subjects."""
+    """Evaluates subjects against one source and one store. Keeps the states of the `remembered` latest subjects
+    and calls `on_look` for every look appended."""
 
     def __init__(
         self,
@@ -54,9 +55,10 @@ class Evaluator:
         now_ms: Callable[[], int],
         freshness_ms: int = 60_000,
         remembered: int = 64,
+        on_look: Callable[[], object] = lambda: None,
     ) -> None:
         self._source, self._store, self._now = source, store, now_ms
-        self._freshness = freshness_ms
+        self._freshness, self._on_look = freshness_ms, on_look
         self._folds = _Folds(store, remembered)
         self._locks = _Locks()
 
@@ -134,6 +136,7 @@ class Evaluator:
             fold.add(entry)
             kept = replace(entry, result=judge(fold, snapshot.step).model_dump_json(by_alias=True))
             self._store.append(kept)
+            self._on_look()
         except BaseException:
             self._folds.forget(subject)  # it is ahead of the store now
             raise

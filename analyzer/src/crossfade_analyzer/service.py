@@ -62,7 +62,7 @@ class History(Frozen):
 
 @dataclass(frozen=True)
 class Parts:
-    """What the service is made of. `check` raises when the service cannot work; used for readiness."""
+    """What the service is made of."""
 
     evaluator: Evaluator
     source: RawSource

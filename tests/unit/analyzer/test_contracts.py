@@ -12,7 +12,10 @@ from tests.fakes.prometheus import FakePrometheus
 SOURCE = MetricSource(numerator="empty_total", denominator="answers_total")
 
 
-def world(arm: str | None = "stable", bucket: str | None = "7", names: tuple[str, ...] = ("empty_total", "answers_total")) -> FakePrometheus:  # fmt: skip
+BOTH = ("empty_total", "answers_total")
+
+
+def world(arm: str | None = "stable", bucket: str | None = "7", names: tuple[str, ...] = BOTH) -> FakePrometheus:
     prometheus = FakePrometheus()
     server = Exporter(prometheus.seconds)
     labels = {name: value for name, value in (("arm", arm), ("abucket", bucket)) if value is not None}
