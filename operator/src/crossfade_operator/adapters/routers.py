@@ -23,8 +23,8 @@ REJECTED = re.compile(
     r"^envoy_(?:listener_manager_lds|cluster_manager_cds|http_rds)_update_rejected(?:\{[^}]*\})? (\d+)", re.MULTILINE
 )
 """Tables refused, by what they are: listeners, clusters, routes."""
-HEALTHY = r'^envoy_cluster_membership_healthy\{{[^}}]*envoy_cluster_name="{cluster}"[^}}]*\}} (\d+)'
-"""Pods of one cluster that take requests; `cluster` is to be filled in."""
+HEALTHY = r'^envoy_cluster_membership_healthy\{{[^}}]*envoy_cluster_name="{revision}(?:-slice)?"[^}}]*\}} (\d+)'
+"""Pods of a revision that take requests: as stable's, and as a slice's once there is a stable to fall back to."""
 REJECTED_EVERY = 10.0
 """Seconds between two looks at one router's metrics: the text is large, and it matters only when a router lags."""
 
@@ -119,8 +119,8 @@ class HttpRouters:
     async def _healthy(self, pod: RouterPod, revision: str) -> int | None:
         """The pods of a revision that the router has found and that passed its health check."""
         response = await self._client.get(f"http://{_host(pod.ip)}:{self._port}/metrics")
-        found = re.search(HEALTHY.format(cluster=f"{revision}-slice"), response.text, re.MULTILINE)
-        return int(found[1]) if found else None
+        found = re.findall(HEALTHY.format(revision=revision), response.text, re.MULTILINE)
+        return min(map(int, found), default=None)
 
     def _keep(self, pod: RouterPod, heard: _Lagging) -> None:
         self._heard[pod] = heard

@@ -100,12 +100,12 @@ def _starting(view: View, turn: Turn) -> Shown:
     candidate = candidate_of(turn)
     pods = view.pods_of(candidate.revision)
     message = f"{pods.ready} of {pods.wanted} pods of {candidate.revision} are ready"
+    if pods.all_ready and not view.routes.leads_to(candidate.revision):
+        message = f"the pods of {candidate.revision} are ready; waiting for every router to find them"
     if turn.status.stable_revision is None:
         late = view.now >= candidate.deadline_at
         reason = Reason.PROGRESS_DEADLINE_EXCEEDED if late else Reason.FIRST_REVISION_STARTING
         return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.crashing}" if pods.crashing else message)
-    if pods.all_ready and not view.routes.leads_to(candidate.revision):
-        message = f"the pods of {candidate.revision} are ready; waiting for every router to find them"
     if view.spec.paused:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if pods.all_ready and view.plan_problem:
