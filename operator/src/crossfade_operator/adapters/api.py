@@ -114,7 +114,7 @@ class Api:
             text = await response.response.read()
             outcome = str(response.status)
             return _answer(response.status, text, f"{method} {path}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _unreachable(error, f"{method} {path}") from error
         finally:
             self._telemetry.api_call(method, resource_of(path), outcome, time.monotonic() - began)
@@ -133,7 +133,7 @@ class Api:
                 async for line in response.response.content:
                     yield json.loads(line)
             finally:
-                response.response.close()
+                _hang_up(response.response)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _unreachable(error, f"WATCH {path}") from error
 
@@ -154,6 +154,14 @@ class Api:
         url, sent_headers = serialized[1], serialized[2]
         full = f"{url}?{urlencode(query)}" if query else url
         return await self._client.call_api(method, full, sent_headers, body, _request_timeout=limits)
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Drop the connection at once: an orderly goodbye would wait for a server that goes on sending."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
 
 
 def resource_of(path: str) -> str:
@@ -190,4 +198,5 @@ def _error_for(status: int) -> type[ClusterError]:
 
 
 def _unreachable(error: Exception, what: str) -> Unreachable:
-    return Unreachable(f"{what}: the API server did not answer ({type(error).__name__}: {error})".rstrip(": )") + ")")
+    said = ": ".join(part for part in (type(error).__name__, str(error)) if part)
+    return Unreachable(f"{what}: the API server did not answer ({said})")

@@ -1,0 +1,112 @@
+"""Which events wake which keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crossfade_operator.handlers.serving.wakes import Wakes
+from crossfade_operator.ports.cluster import Key
+from crossfade_operator.runtime.metrics import MetricKey, References
+from tests.fakes.telemetry import FakeTelemetry
+
+
+class Woken(list[Any]):
+    """Stands in for a work queue."""
+
+    def wake(self, key: object) -> None:
+        self.append(key)
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.endpoints, self.metrics, self.references = Woken(), Woken(), References()
+        self.telemetry = FakeTelemetry()
+        queues: Any = (self.endpoints, self.metrics)
+        self.wakes = Wakes(lambda call: call(), *queues, self.references, self.telemetry)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+def body(name: str = "ranker", generation: int = 1, **more: Any) -> dict[str, Any]:
+    annotations = more.pop("annotations", {})
+    meta = {"name": name, "namespace": "recs", "uid": f"uid-{name}", "generation": generation}
+    return {"metadata": {**meta, "annotations": annotations}, **more}
+
+
+def rollout(*metrics: str, name: str = "ranker", generation: int = 1, **more: Any) -> dict[str, Any]:
+    uses = [{"metric": metric} for metric in metrics]
+    spec = {"endpoint": "web", "strategy": {"analysis": {"metrics": uses}}}
+    return body(name, generation, spec=spec, **more)
+
+
+def test_an_endpoint_wakes_itself(rig: Rig) -> None:
+    rig.wakes.endpoint("ADDED", body())
+    assert rig.endpoints == [Key("recs", "ranker")]
+
+
+def test_a_rollout_wakes_its_endpoint(rig: Rig) -> None:
+    rig.wakes.rollout("ADDED", rollout())
+    assert rig.endpoints == [Key("recs", "web")]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        rollout(generation=2),
+        rollout(annotations={"crossfade.dev/promote": "1"}),
+        {**rollout(), "metadata": {**rollout()["metadata"], "deletionTimestamp": "2026-03-01T12:00:00Z"}},
+    ],
+    ids=["its spec", "a request by annotation", "its deletion begins"],
+)
+def test_a_change_by_a_person_wakes(rig: Rig, changed: dict[str, Any]) -> None:
+    rig.wakes.rollout("ADDED", rollout())
+    rig.wakes.rollout("MODIFIED", changed)
+    assert len(rig.endpoints) == 2
+
+
+def test_a_status_that_we_wrote_wakes_nobody(rig: Rig) -> None:
+    rig.wakes.rollout("ADDED", rollout())
+    rig.wakes.rollout("MODIFIED", rollout(status={"phase": "Progressing"}))
+    assert len(rig.endpoints) == 1
+
+
+def test_what_a_list_finds_always_wakes_for_a_gap_may_lie_before_it(rig: Rig) -> None:
+    rig.wakes.endpoint("ADDED", body())
+    rig.wakes.endpoint(None, body())
+    assert len(rig.endpoints) == 2
+
+
+def test_a_deletion_wakes_and_a_namesake_is_new(rig: Rig) -> None:
+    rig.wakes.endpoint("ADDED", body())
+    rig.wakes.endpoint("DELETED", body())
+    rig.wakes.endpoint("ADDED", body())
+    assert len(rig.endpoints) == 3
+
+
+def test_the_series_of_a_deleted_rollout_end(rig: Rig) -> None:
+    rig.wakes.rollout("ADDED", rollout())
+    rig.wakes.rollout("DELETED", rollout())
+    assert ("rollout_gone", ("recs", "ranker"), {}) in rig.telemetry.told
+
+
+def test_a_metric_wakes_itself(rig: Rig) -> None:
+    rig.wakes.metric("ADDED", body("empty"))
+    assert rig.metrics == [MetricKey("recs", "empty")]
+
+
+def test_a_rollout_wakes_the_metrics_it_begins_to_use_and_no_built_in_ones(rig: Rig) -> None:
+    rig.wakes.rollout("ADDED", rollout("error-rate", "latency", "empty"))
+    rig.wakes.rollout("MODIFIED", rollout("empty", "slow", generation=2))
+    assert rig.metrics == [MetricKey("recs", "empty"), MetricKey("recs", "slow")]
+
+
+def test_a_deleted_rollout_uses_no_metric(rig: Rig) -> None:
+    rig.wakes.rollout("ADDED", rollout("empty"))
+    assert rig.references.used(MetricKey("recs", "empty"))
+    rig.wakes.rollout("DELETED", rollout("empty"))
+    assert not rig.references.used(MetricKey("recs", "empty"))
