@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from crossfade_analyzer.calibration import MIN_REQUESTS
 from crossfade_analyzer.contract import (
     ArmCounts,
     Evaluation,
@@ -43,7 +44,7 @@ def judge(
     by_metric = by_metric or {}
     result = fold.result()
     metrics = tuple(
-        _metric(metric, result.metrics[metric.name], by_metric.get(metric.name)) for metric in fold.plan.metrics
+        _metric(fold, metric, result.metrics[metric.name], by_metric.get(metric.name)) for metric in fold.plan.metrics
     )
     findings = [*found, *by_metric.values(), *_refused(fold, result)]
     verdict, message = _verdict(fold, result, findings)
@@ -112,13 +113,25 @@ def _refused(fold: Fold, result: engine.RolloutResult) -> list[Finding]:
                 "check that every router runs the same table and that clients do not retry into one arm, then retry",
             )
         )
-    refusals = [m for m in result.metrics.values() if isinstance(m, engine.CannotJudge)]
-    return [*found, *(Finding(_REFUSALS.get(r.reason, Fault.NOTHING_SCRAPED_YET), r.sentence) for r in refusals)]
+    refusals = [(metric, result.metrics[metric.name]) for metric in fold.plan.metrics]
+    return [*found, *(_finding(fold, metric, r) for metric, r in refusals if isinstance(r, engine.CannotJudge))]
 
 
-def _metric(plan: Metric, result: engine.MetricResult | engine.CannotJudge, finding: Finding | None) -> MetricResult:
+def _finding(fold: Fold, metric: Metric, refusal: engine.CannotJudge) -> Finding:
+    """Why the statistics do not judge a metric."""
+    if metric.kind is MetricKind.LATENCY and not fold.bounds:
+        return Finding(
+            Fault.NOTHING_SCRAPED_YET,
+            f"{metric.name}: its bounds are chosen from control's first {MIN_REQUESTS:,} requests, then it is tested",
+        )
+    return Finding(_REFUSALS.get(refusal.reason, Fault.NOTHING_SCRAPED_YET), refusal.sentence)
+
+
+def _metric(
+    fold: Fold, plan: Metric, result: engine.MetricResult | engine.CannotJudge, finding: Finding | None
+) -> MetricResult:
     if isinstance(result, engine.CannotJudge):
-        refused = finding or Finding(_REFUSALS.get(result.reason, Fault.NOTHING_SCRAPED_YET), result.sentence)
+        refused = finding or _finding(fold, plan, result)
         return MetricResult(
             name=plan.name, role=plan.role, verdict=Verdict.CANNOT_JUDGE, reason=refused.fault, message=refused.message
         )
