@@ -18,7 +18,7 @@ from crossfade_operator.api.meta import API_VERSION, GROUP, VERSION
 from dev.cluster.programs import Programs
 
 ROOT = Path(__file__).parents[3]
-DEADLINE = 60.0
+DEADLINE = 120.0
 PLURALS = {"ModelEndpoint": "modelendpoints", "ModelRollout": "modelrollouts", "Metric": "metrics"}
 
 
