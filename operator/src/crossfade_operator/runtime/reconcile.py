@@ -70,14 +70,14 @@ class Reconciler:
     ) -> None:
         self._cluster, self._routers, self._verdicts = cluster, routers, verdicts
         self._clock, self._telemetry, self._settings = clock, telemetry, settings
-        self._refusals: dict[tuple[Key, str], str] = {}
+        self._refusals: dict[str, str] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """One turn. Raises what `ports.cluster` raises: the caller decides when to try again."""
         world = await gather.look(self._cluster, self._routers, key, self._clock.now())
         seen = None
         if world.endpoint is not None:
-            seen = gather.endpoint_view(world, world.endpoint, self._refusals.get((key, "ModelEndpoint")))
+            seen = gather.endpoint_view(world, world.endpoint, self._refusals.get(world.endpoint["metadata"]["uid"]))
         else:
             self._telemetry.endpoint_gone(key)
         due = [await self._rollout_turn(world, rollout, seen) for rollout in world.rollouts]
@@ -88,7 +88,7 @@ class Reconciler:
     # A rollout -----------------------------------------------------------------------------------------------
 
     async def _rollout_turn(self, world: World, rollout: Obj, seen: EndpointView | None) -> datetime | None:
-        refusal = self._refusals.get((world.key, "ModelRollout"))
+        refusal = self._refusals.get(rollout["metadata"]["uid"])
         view = await self._judged(world, rollout, gather.rollout_view(world, rollout, seen, refusal))
         turn = machine.decide(view)
         recorded = await self._record(rollout, view.status, turn)
@@ -107,7 +107,7 @@ class Reconciler:
         refused = await act.apply_all(self._actors(world, recorded), revisions.applied(rollout, kept, templates))
         due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
         await act.apply_all(self._actors(world, recorded), _farewell(rollout, kept, world, turn))
-        if self._remember(world.key, "ModelRollout", refused) or _moved(view.status, turn.status):
+        if self._remember(rollout, refused) or _moved(view.status, turn.status):
             return world.now
         return min(filter(None, due), default=None)
 
@@ -149,7 +149,7 @@ class Reconciler:
             await self._cluster.write_status(endpoint, turn.status.manifest())
         refused = await self._apply_router(world, endpoint, turn)
         self._tell_routers(world.key, view, turn)
-        if self._remember(world.key, "ModelEndpoint", refused):
+        if self._remember(endpoint, refused):
             return world.now
         return _endpoint_due(view, turn, refused)
 
@@ -188,11 +188,12 @@ class Reconciler:
         about = [*objects, *([world.endpoint] if world.endpoint else [])]
         return act.Actors(self._cluster, world.key, {(obj["kind"], obj["metadata"]["name"]): obj for obj in about})
 
-    def _remember(self, key: Key, kind: str, refusal: str | None) -> bool:
-        """Keep what was refused, so that the next turn shows it. Whether that is news."""
-        before = self._refusals.pop((key, kind), None)
+    def _remember(self, obj: Obj, refusal: str | None) -> bool:
+        """Keep what was refused about an object, so that the next turn shows it. Whether that is news."""
+        uid = obj["metadata"]["uid"]
+        before = self._refusals.pop(uid, None)
         if refusal is not None:
-            self._refusals[key, kind] = refusal
+            self._refusals[uid] = refusal
         return before != refusal
 
 

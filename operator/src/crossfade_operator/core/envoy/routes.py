@@ -29,13 +29,12 @@ from crossfade_operator.core.routing import ARMS, Backend, RoutingTable, digest
 
 METRICS = "|".join(
     (
-        r"^(crossfade",
-        r"cluster\.[^.]*\.(membership|upstream_rq|upstream_cx_(active|connect)|outlier_detection|health_check)",
-        r"cluster_manager",
-        r"listener_manager",
+        r"^(crossfade\.",
+        r"cluster\.[^.]*\.(membership|outlier_detection|upstream_cx_active|upstream_rq_active)",
+        r"(cluster|listener)_manager\.",
         r"http\.(users|testers)\.downstream_(rq|cx)_(active|total|completed)",
-        r"http\.[a-z]*\.rds",
-        r"server)\.",
+        r"http\.[a-z]*\.rds\.",
+        r"server\.)",
     )
 )
 """Which of Envoy's statistics the ops port shows: the counters, the pods as the router sees them, its own health."""
