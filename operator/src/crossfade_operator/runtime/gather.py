@@ -11,7 +11,7 @@ from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
-from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
+from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, ModelRolloutStatus, Stage
 from crossfade_operator.core.children import revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
 from crossfade_operator.core.endpoint import EndpointView, no_room, routes_of
@@ -133,7 +133,7 @@ def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refu
         claimed_by=None if active["metadata"]["uid"] == rollout["metadata"]["uid"] else active["metadata"]["name"],
         routes=routes,
         refusal=refusal,
-        requests={verb: annotations[name] for name, verb in REQUESTS.items() if name in annotations},
+        requests={verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations},
     )
     return _with_pods(world, _with_plan(world, view, endpoint), rollout)
 
