@@ -2,79 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from crossfade_analyzer.contract import Evaluation, Fault, MetricKind, MetricPlan, Verdict
-from crossfade_analyzer.evaluator import Evaluator, PlanChanged
-from crossfade_analyzer.faults import EvidenceFault
-from crossfade_analyzer.snapshots import Kind, Snapshot
-from crossfade_analyzer.store.evidence import Evidence
+from crossfade_analyzer.contract import Fault, MetricKind, MetricPlan, Verdict
+from crossfade_analyzer.evaluator import PlanChanged
+from crossfade_analyzer.snapshots import Kind
 from crossfade_analyzer.verification import verify
 from tests.fakes.exporter import Exporter, Router
-from tests.fakes.prometheus import FakePrometheus, Target
-from tests.fakes.requests import ERRORS, LATENCY, own_metric, request
-
-
-class World:
-    """Two routers of one endpoint, scraped every 15 s, and an evaluator with a store of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.prometheus = FakePrometheus()
-        self.routers = [Router("recs/ranker", self.prometheus.seconds) for _ in range(2)]
-        self.targets = [self.prometheus.target(router) for router in self.routers]
-        self.store = Evidence(f"sqlite:///{directory / 'evidence.db'}")
-        self.store.migrate()
-        self.evaluator = self.another()
-        self.users("stable", 4)
-        self.prometheus.scrape()
-        self.prometheus.scrape(0.5, only=[])
-        self.since = self.prometheus.now_ms
-
-    def another(self, remembered: int = 64) -> Evaluator:
-        return Evaluator(self.prometheus, self.store, lambda: self.prometheus.now_ms, remembered=remembered)
-
-    def users(self, arm: str, each: int, errors: int = 0, **more: object) -> None:
-        """`each` requests in every bucket on every router; `errors` of them failed, in every 4th bucket."""
-        for router in self.routers:
-            for bucket in range(100):
-                router.served(arm, bucket, each, errors if bucket % 4 == 0 else 0, **more)  # type: ignore[arg-type]
-
-    def go(self, seconds: float = 30.0, stable: int = 9, candidate: int = 1, errors: int = 0) -> None:
-        """Let time pass under traffic, a scrape every 15 s."""
-        for _ in range(round(seconds / 15)):
-            self.users("stable", stable)
-            self.users("candidate", candidate, errors)
-            self.prometheus.scrape()
-
-    def ask(self, evaluator: Evaluator | None = None, **fields: object) -> Evaluation:
-        since = fields.pop("since_ms", self.since)
-        return (evaluator or self.evaluator).evaluate(request(since, **fields))  # type: ignore[arg-type]
-
-    def looks(self, subject: str = "ModelRollout/recs/ranker/uid/new/1") -> list[Snapshot]:
-        return [Snapshot.of(e.content()) for e in self.store.chain(subject) if e.kind is Kind.LOOK]
-
-    def counted(self) -> tuple[int, int]:
-        """Requests in the store, control and candidate."""
-        looks = self.looks()
-        return sum(sum(s.requests[0]) for s in looks), sum(sum(s.requests[1]) for s in looks)
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.store.close()
-
-
-def begun(world: World) -> World:
-    """A world whose first look is taken."""
-    world.go(45)
-    assert world.ask().look == 1
-    return world
+from tests.fakes.requests import ERRORS, LATENCY, own_metric
+from tests.unit.analyzer.conftest import World, begun
 
 
 def test_every_request_after_the_first_scrape_is_counted_once(world: World) -> None:
@@ -379,93 +317,3 @@ def test_every_look_can_be_verified(world: World) -> None:
         digest = world.ask().digest
         assert digest
         assert verify(world.store, digest).differences == ()
-
-
-FAULTS = {
-    "a router that does not answer": (Fault.TARGET_DOWN, lambda w: setattr(w.routers[1], "failing", True)),
-    "counters that are not numbers": (Fault.NOT_A_NUMBER, lambda w: put(w, "NaN")),
-    "counters that are infinite": (Fault.NOT_A_NUMBER, lambda w: put(w, "+Inf")),
-    "a negative counter": (Fault.NEGATIVE, lambda w: put(w, -3)),
-    "a counter that falls without a restart": (Fault.DECREASING, lambda w: put(w, 1)),
-    "half a request": (Fault.NOT_AN_INTEGER, lambda w: put(w, 10_000.5)),
-    "the arm label taken away": (Fault.RELABELLED, lambda w: relabel(w, "arm")),
-    "the bucket label taken away": (Fault.RELABELLED, lambda w: relabel(w, "abucket")),
-    "the endpoint label taken away": (Fault.VANISHED, lambda w: relabel(w, "model_endpoint")),
-    "one arm of one router gone": (Fault.VANISHED, lambda w: lose(w, "candidate")),
-    "a router scraped by two jobs": (
-        Fault.DUPLICATED,
-        lambda w: w.prometheus.target(w.routers[0], "other", w.targets[0].instance),
-    ),
-}
-
-
-def put(world: World, value: float | str) -> None:
-    labels = {"arm": "stable", "abucket": "5", "model_endpoint": "recs/ranker", "served": "old"}
-    world.routers[0].put("envoy_crossfade_requests", value, **labels)
-
-
-def relabel(world: World, label: str) -> None:
-    target: Target = world.targets[0]
-    target.drop = frozenset({label})
-
-
-def lose(world: World, arm: str) -> None:
-    world.routers[0].change(
-        lambda _, labels, value: None if labels["arm"] == arm else value, "envoy_crossfade_requests"
-    )
-
-
-@pytest.mark.parametrize(("fault", "cause"), FAULTS.values(), ids=FAULTS)
-def test_a_fault_is_never_a_pass_or_a_zero(world: World, fault: Fault, cause: object) -> None:
-    begun(world)
-    world.go(15)
-    cause(world)  # type: ignore[operator]
-    world.prometheus.scrape()
-    world.prometheus.scrape(50)
-    world.prometheus.scrape(50)
-    seen = world.ask()
-    assert (seen.verdict, seen.fault, seen.look) == (Verdict.CANNOT_JUDGE, fault, 1)
-    assert len(world.looks()) == 1
-
-
-def test_a_missing_arm_is_not_zero_requests(world: World) -> None:
-    world.prometheus.scrape()
-    for _ in range(3):
-        world.users("stable", 9)
-        world.prometheus.scrape()
-    seen = world.ask()
-    assert (seen.verdict, seen.fault, seen.look) == (Verdict.CANNOT_JUDGE, Fault.ARM_MISSING, 0)
-
-
-def test_prometheus_gone_changes_nothing_and_nothing_is_lost(world: World) -> None:
-    begun(world)
-    before = world.counted()[1]
-    world.prometheus.fault = EvidenceFault(Fault.PROMETHEUS_UNREACHABLE, "gone")
-    gone = world.ask()
-    world.prometheus.fault = None
-    world.go(60)
-    world.ask()
-    assert (gone.verdict, gone.fault, gone.look) == (Verdict.CANNOT_JUDGE, Fault.PROMETHEUS_UNREACHABLE, 1)
-    assert world.counted()[1] - before == 4 * 200
-
-
-def test_prometheus_that_stopped_scraping_is_stale(world: World) -> None:
-    begun(world)
-    world.prometheus.now_ms += 120_000
-    assert world.ask().fault is Fault.STALE
-
-
-def test_a_number_that_was_lost_for_one_scrape_loses_nothing(world: World) -> None:
-    begun(world)
-    before = world.counted()[0]
-    world.go(15)
-    key = next(key for key in world.routers[0].counters if key[0] == "envoy_crossfade_requests")
-    sound = world.routers[0].counters[key]
-    world.routers[0].counters[key] = "NaN"
-    world.prometheus.scrape()
-    broken = world.ask().fault
-    world.routers[0].counters[key] = sound
-    world.go(15)
-    world.ask()
-    assert broken is Fault.NOT_A_NUMBER
-    assert world.counted()[0] - before == 2 * 1800
