@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -71,17 +72,17 @@ def request(unit: str | None, extra: str = "") -> bytes:
 
 def ask_all(port: int, units: Sequence[str]) -> list[Response]:
     """One response for each unit, in order, pipelined so that a hundred thousand take seconds."""
-    connection, answers = Connection(port), []
-    while len(answers) < len(units):
-        batch = units[len(answers) : len(answers) + _BATCH]
-        connection.send(b"".join(map(request, batch)))
-        for _ in batch:
-            answers.append(connection.receive())
-            if answers[-1].headers.get("connection") == "close":
-                # What was sent after this request was not read: the outer loop sends it again.
-                connection.reopen()
-                break
-    connection.close()
+    answers: list[Response] = []
+    with contextlib.closing(Connection(port)) as connection:
+        while len(answers) < len(units):
+            batch = units[len(answers) : len(answers) + _BATCH]
+            connection.send(b"".join(map(request, batch)))
+            for _ in batch:
+                answers.append(connection.receive())
+                if answers[-1].headers.get("connection") == "close":
+                    # What was sent after this request was not read: the outer loop sends it again.
+                    connection.reopen()
+                    break
     return answers
 
 

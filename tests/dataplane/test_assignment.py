@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def predicted(routes: RoutingTable, unit: str) -> tuple[str, str]:
 @pytest.fixture
 def routes(stable_model: Model, candidate_model: Model) -> RoutingTable:
     ranges = ((17, 116), (400, 400), (990, 999))
-    holdout = Slice("holdout", stable_model.backend, ((200, 249), (998 - 9, 989)))
+    holdout = Slice("holdout", stable_model.backend, ((200, 249), (900, 909)))
     return table(stable_model.backend, slices=(Slice("candidate", candidate_model.backend, ranges), holdout))
 
 
@@ -61,17 +62,7 @@ def test_the_committed_vectors_hold_for_envoy(new_router: NewRouter, stable_mode
         mine = [vector for vector in vectors if vector["salt"] == salt and vector["unit"].isascii()]
         for position in sorted({vector["position"] for vector in mine})[:3]:
             pinned = Slice("holdout", stable_model.backend, ((position, position),))
-            router = new_router(
-                table(stable_model.backend, slices=(pinned,)).__class__(
-                    endpoint="recs/ranker",
-                    generation=1,
-                    decision="d",
-                    salt=salt,
-                    stable=stable_model.backend,
-                    slices=(pinned,),
-                    unit_header="x-user-id",
-                )
-            )
+            router = new_router(replace(table(stable_model.backend, slices=(pinned,)), salt=salt))
             answers = ask_all(router.port, [vector["unit"] for vector in mine])
             for vector, answer in zip(mine, answers, strict=True):
                 arm = "holdout" if vector["position"] == position else "stable"
@@ -107,15 +98,7 @@ def test_another_salt_places_users_independently(
     units = UNITS[:4000]
     arms = []
     for salt in (SALT, "another"):
-        mine = RoutingTable(
-            endpoint="recs/ranker",
-            generation=1,
-            decision="d",
-            salt=salt,
-            stable=stable_model.backend,
-            slices=half,
-            unit_header="x-user-id",
-        )
+        mine = replace(table(stable_model.backend, slices=half), salt=salt)
         answers = ask_all(new_router(mine).port, units)
         arms.append([told(answer)[0] == "candidate" for answer in answers])
     both = sum(first and second for first, second in zip(*arms, strict=True))

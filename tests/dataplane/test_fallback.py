@@ -21,7 +21,7 @@ def test_killing_the_candidate_under_load_fails_no_request(
         for _ in range(3):
             load.wait_for(300)
             doomed.kill()
-            load.wait_for(600)
+            load.wait_for(400)
             doomed.start()
     assert (load.failed, load.broken) == (0, [])
     covered = router.total("requests", arm="candidate", served=stable_model.revision)

@@ -1,0 +1,150 @@
+"""What the files say. That a real Envoy takes them, and does it, is tested in the dataplane suite."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crossfade_operator.core import routing
+from crossfade_operator.core.envoy import render
+from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice
+
+A = Backend("aaaa", "ranker-aaaa.recs.svc.cluster.local", 8080)
+B = Backend("bbbb", "ranker-bbbb.recs.svc.cluster.local", 8080, 8081)
+C = Backend("cccc", "ranker-cccc.recs.svc.cluster.local", 8080)
+TABLE = RoutingTable(
+    endpoint="recs/ranker",
+    generation=4,
+    decision="ranker-4",
+    salt="ranker-2026q4",
+    stable=A,
+    slices=(Slice("candidate", B, ((0, 99),)),),
+    unit_header="x-user-id",
+)
+
+Files = dict[str, str]
+
+
+def resources(files: Files, name: str) -> list[Any]:
+    return list(json.loads(files[name])["resources"])
+
+
+def user_routes(files: Files) -> list[Any]:
+    return list(resources(files, "rds.json")[0]["virtual_hosts"][0]["routes"])
+
+
+def entries(route: Any) -> list[Any]:
+    return list(route["route"]["weighted_clusters"]["clusters"])
+
+
+def changed_files(before: RoutingTable, after: RoutingTable) -> set[str]:
+    old, new = render(before), render(after)
+    return {name for name in old if old[name] != new[name]}
+
+
+def test_the_same_table_gives_the_same_bytes() -> None:
+    assert render(TABLE) == render(replace(TABLE))
+    assert set(render(TABLE)) == {"envoy.yaml", "lds.json", "cds.json", "rds.json"}
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        replace(TABLE, generation=5, slices=(Slice("candidate", B, ((0, 499),)),)),
+        replace(TABLE, generation=5, slices=(), known=(B,)),
+        replace(TABLE, generation=5, stable=B, slices=(), known=(A,)),
+        replace(TABLE, generation=5, slices=(Slice("candidate", B, ((0, 99),), mirror=True),)),
+    ],
+    ids=["step", "rollback", "promotion", "mirror"],
+)
+def test_moving_users_changes_routes_only(after: RoutingTable) -> None:
+    assert changed_files(TABLE, after) == {"rds.json"}
+
+
+def test_only_what_it_concerns_changes() -> None:
+    assert changed_files(TABLE, replace(TABLE, latency_bounds=("1ms",))) == {"lds.json", "rds.json"}
+    assert changed_files(TABLE, replace(TABLE, known=(C,))) == {"cds.json", "rds.json"}
+    assert changed_files(TABLE, replace(TABLE, endpoint="recs/other")) == {"envoy.yaml", "lds.json", "rds.json"}
+
+
+cuts = st.lists(st.integers(0, 999), min_size=2, max_size=20, unique=True).map(sorted)
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(cuts)
+def test_every_buckets_weights_sum_to_a_thousand_and_follow_the_positions(edges: list[int]) -> None:
+    pairs = zip(edges[::2], edges[1::2], strict=False)
+    ranges = tuple((first, last - 1) for first, last in pairs)
+    one = Slice("candidate", B, ranges)
+    if one.positions > routing.MOST_POSITIONS:
+        return
+    table = replace(TABLE, slices=(one,))
+    routed = entries(user_routes(render(table))[-1])
+    in_slice = {position for first, last in ranges for position in range(first, last + 1)}
+    draw = 0
+    for entry in routed:
+        arm, bucket = (header["header"]["value"] for header in entry["request_headers_to_add"])
+        first, last = divmod(draw, 1000), divmod(draw + entry["weight"] - 1, 1000)
+        assert first[0] == last[0] == int(bucket)
+        held = [position in in_slice for position in range(first[1], last[1] + 1)]
+        assert all(held) if arm == "candidate" else not any(held)
+        draw += entry["weight"]
+    assert draw == 100_000
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE,
+        replace(TABLE, testers=True),
+        replace(TABLE, slices=(Slice("candidate", B, ((0, 9),), True), Slice("holdout", C, ((20, 29),)))),
+        replace(TABLE, stable=B, slices=(Slice("candidate", A, ((0, 9),)),), known=(C,)),
+    ],
+)
+def test_no_route_and_no_cluster_names_a_cluster_that_is_not_there(table: RoutingTable) -> None:
+    files = render(table)
+    clusters = {cluster["name"]: cluster for cluster in resources(files, "cds.json")}
+    actions = [route["route"] for route in user_routes(files) if "route" in route]
+    composites = [cluster["cluster_type"]["typed_config"].get("clusters", []) for cluster in clusters.values()]
+    named = {action["cluster"] for action in actions if "cluster" in action}
+    named |= {entry["name"] for action in actions for entry in action.get("weighted_clusters", {}).get("clusters", [])}
+    named |= {member["name"] for members in composites for member in members}
+    assert named <= set(clusters)
+
+
+def test_names_of_clusters_survive_envoys_statistics() -> None:
+    """Envoy cuts the label envoy_cluster_name at the first dot."""
+    assert not [cluster for cluster in resources(render(TABLE), "cds.json") if "." in cluster["name"]]
+
+
+def test_a_salt_is_taken_literally() -> None:
+    route = user_routes(render(replace(TABLE, salt=r"a\1")))[-1]
+    (policy,) = route["route"]["hash_policy"]
+    assert policy["header"]["regex_rewrite"]["substitution"] == r"a\\1"
+
+
+def test_the_admin_interface_is_on_loopback_only() -> None:
+    bootstrap = yaml.safe_load(render(TABLE)["envoy.yaml"])
+    assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+def test_series_are_never_evicted() -> None:
+    files = render(replace(TABLE, reward_header="x-reward"))
+    assert "evict" not in files["lds.json"] + files["envoy.yaml"]
+
+
+def test_a_table_that_no_config_map_holds_is_refused() -> None:
+    ranges = tuple((first, first) for first in range(0, 1000, 8))
+    with pytest.raises(InvalidTable, match=r"the table of 125 ranges takes \d+ bytes, and a ConfigMap holds 1000000"):
+        render(replace(TABLE, slices=(Slice("candidate", B, ranges),)))
+
+
+def test_an_impossible_table_is_refused_before_it_is_rendered() -> None:
+    with pytest.raises(InvalidTable, match="the salt must be"):
+        render(replace(TABLE, salt=""))
