@@ -23,10 +23,11 @@ from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
 from crossfade_operator.core import conditions
 from crossfade_operator.core.conditions import Wanted
+from crossfade_operator.core.envoy import content_digest
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.view import Routes
-from crossfade_operator.core.routing import Backend, RoutingTable, Slice, digest
+from crossfade_operator.core.routing import MOST_POSITIONS, Backend, RoutingTable, Slice, digest
 from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allocate, percent, start_of
 from crossfade_operator.ports.routers import RouterReport
 
@@ -199,7 +200,8 @@ def _holdout_ranges(view: EndpointView) -> tuple[Range, ...]:
 
 
 def _floor(view: EndpointView) -> int:
-    return view.spec.policy.stable_floor.positions
+    """A floor below what every table keeps for the comparison would grant slices that no router could be given."""
+    return max(view.spec.policy.stable_floor.positions, POSITIONS - MOST_POSITIONS)
 
 
 def _grant(entry: LedgerEntry) -> Grant:
@@ -257,7 +259,7 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
 
 def _route(view: EndpointView, table: RoutingTable) -> Route:
     """A table with another content gets the next generation; a lost status never reuses one that was written."""
-    content, present = digest(table), view.status.route
+    content, present = _content(table), view.status.route
     if present is not None and present.digest == content and not _is_stuck(view, present):
         confirmed = confirmed_generation(view)
         newly = confirmed >= present.generation > present.confirmed_generation
@@ -277,6 +279,14 @@ def _route(view: EndpointView, table: RoutingTable) -> Route:
         confirmed_at=None,
         confirmed_generation=min(confirmed_generation(view), last),
     )
+
+
+def _content(table: RoutingTable) -> str:
+    """What identifies a table. An invalid one is never written, but it is recorded, and shown as what was wanted."""
+    try:
+        return content_digest(table)
+    except InvalidTable:
+        return digest(table)
 
 
 def _is_stuck(view: EndpointView, route: Route) -> bool:

@@ -20,9 +20,6 @@ ARMS = ("candidate", "holdout")
 MOST_POSITIONS = 950
 """Stable keeps at least 5 % of the positions: without a control there is nothing to compare with."""
 
-FORMAT = 1
-"""Goes into the digest: raise it when the same table is rendered differently, so that routers get the new form."""
-
 _REVISION = re.compile(r"[a-z0-9]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -101,7 +98,7 @@ class RoutingTable:
 def digest(table: RoutingTable) -> str:
     """SHA-256 (hex) of what the table does. Generation and decision are left out: equal digests route alike."""
     content = {key: value for key, value in asdict(table).items() if key not in ("generation", "decision")}
-    text = json.dumps({"format": FORMAT, **content}, sort_keys=True, default=lambda span: span.total_seconds())
+    text = json.dumps(content, sort_keys=True, default=lambda span: span.total_seconds())
     return hashlib.sha256(text.encode()).hexdigest()
 
 

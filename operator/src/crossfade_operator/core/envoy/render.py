@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 from crossfade_operator.core.envoy.bootstrap import bootstrap
@@ -24,6 +25,17 @@ def render(table: RoutingTable, places: Places | None = None) -> dict[str, str]:
     Raises `InvalidTable` with a sentence when a router would refuse the table or serve users wrongly.
     """
     return dict(_files(table, places or Places()))
+
+
+@lru_cache(maxsize=16)
+def content_digest(table: RoutingTable, places: Places | None = None) -> str:
+    """SHA-256 (hex) of what the routers read, generation and decision left out.
+
+    It also changes when a newer version of ours renders the same table in another way, so that the routers get that.
+    Raises `InvalidTable` as `render` does.
+    """
+    files = _files(replace(table, generation=0, decision=""), places or Places())
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 @lru_cache(maxsize=16)
