@@ -27,7 +27,7 @@ from crossfade_operator.core.envoy import content_digest
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.view import Routes
-from crossfade_operator.core.routing import MOST_POSITIONS, Backend, RoutingTable, Slice, digest
+from crossfade_operator.core.routing import MOST_POSITIONS, Backend, InvalidTable, RoutingTable, Slice, digest
 from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allocate, percent, start_of
 from crossfade_operator.ports.routers import RouterReport
 
