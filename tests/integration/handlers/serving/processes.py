@@ -28,7 +28,7 @@ LEASES = "/apis/coordination.k8s.io/v1"
 async def eventually(what: str, check: Callable[[], Awaitable[Any]], within: float = 60.0) -> Any:
     """The first true answer of `check`; fails with what was seen last."""
     until = time.monotonic() + within
-    while not (last := await check()) and time.monotonic() < until:
+    while not (last := await check()) and time.monotonic() < until:  # noqa: ASYNC110 - a process is asked
         await asyncio.sleep(0.1)
     if last:
         return last
