@@ -9,11 +9,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Self
 
 LOOPBACK = "127.0.0.1"
-_BATCH = 400
+_BATCH = 200
+_CONNECTIONS = 16
 
 
 @dataclass
@@ -71,7 +73,17 @@ def request(unit: str | None, extra: str = "") -> bytes:
 
 
 def ask_all(port: int, units: Sequence[str]) -> list[Response]:
-    """One response for each unit, in order, pipelined so that a hundred thousand take seconds."""
+    """One response for each unit, in order: pipelined on several connections, so that 100,000 take half a minute.
+
+    One connection alone would wait for the scheduler twice a request on a busy machine.
+    """
+    share = -(-len(units) // _CONNECTIONS)
+    shares = [units[start : start + share] for start in range(0, len(units), share)]
+    with ThreadPoolExecutor(_CONNECTIONS) as threads:
+        return [answer for answers in threads.map(lambda mine: _ask_in_turn(port, mine), shares) for answer in answers]
+
+
+def _ask_in_turn(port: int, units: Sequence[str]) -> list[Response]:
     answers: list[Response] = []
     with contextlib.closing(Connection(port)) as connection:
         while len(answers) < len(units):

@@ -1,0 +1,153 @@
+"""What the router costs, and whether it loses a request: `python -m benchmarks.router`.
+
+Ratios are of interleaved pairs: each slice of a variant is compared with the plain Envoy's slices right before and
+after it, so that a machine that gets slower or busier moves both. Everything runs on loopback, one worker each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.router.load import CONNECTIONS, Result, Wrk, run
+from benchmarks.router.plain import Plain
+from benchmarks.router.report import Count, Ratios, markdown, write_section
+from crossfade_operator.core.routing import Backend, RoutingTable, Slice
+from tests.dataplane.rig import Model, Router, stopping
+
+SLICE_SECONDS = 2
+POSITIONS = (10, 100, 500, 950, 1, 300)
+
+
+@dataclass(frozen=True)
+class World:
+    directory: Path
+    stable: Model
+    candidate: Model
+
+    def table(self, generation: int = 1, positions: int = 100, **changes: Any) -> RoutingTable:
+        """Everything on: a candidate with fallback, a holdout, all counters, all default latency bounds."""
+        unit = {} if "unit_cookie" in changes else {"unit_header": "x-user-id"}
+        ours, holdout = self.candidate.backend, self.stable.backend
+        slices = (Slice("candidate", ours, ((0, positions - 1),)), *_holdout(holdout, positions))
+        return RoutingTable(
+            endpoint="benchmark/router",
+            generation=generation,
+            decision=f"benchmark-{generation}",
+            salt="benchmark",
+            stable=self.stable.backend,
+            slices=slices,
+            **{**unit, **changes},
+        )
+
+
+def _holdout(backend: Backend, positions: int) -> tuple[Slice, ...]:
+    return (Slice("holdout", backend, ((980, 989),)),) if positions <= 940 else ()
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "everything on": {},
+    "everything on, reward counted": {"reward_header": "x-reward"},
+    "everything on, unit from a cookie": {"unit_cookie": "uid"},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.router", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=25, help="slices for each variant (default 25, of 2 s)")
+    parser.add_argument("--changes", type=int, default=500, help="table changes under load (default 500)")
+    parser.add_argument("--kills", type=int, default=3, help="kill -9 of the candidate under load (default 3)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the section Router of this file")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        text = _measure(Path(directory), options)
+    print(text)
+    if options.write:
+        write_section(options.write, "Router", text)
+
+
+def _measure(directory: Path, options: argparse.Namespace) -> str:
+    stable = Model("stable", directory / "stable", answer={"x-reward": "7"}).start()
+    candidate = Model("candidate", directory / "candidate", answer={"x-reward": "7"}).start()
+    with stopping(stable, candidate):
+        world = World(directory, stable, candidate)
+        plain_results, ratios = _compare(world, options.pairs)
+        counts = [_changes(world, options.changes), _kills(world, options.kills)]
+    return markdown(f"{platform.machine()}, {CONNECTIONS} connections", plain_results, ratios, counts)
+
+
+def _compare(world: World, pairs: int) -> tuple[list[Result], list[Ratios]]:
+    plain = Plain(world.directory, world.stable)
+    routers = {
+        name: Router(world.directory / f"router-{number}", world.table(**changes))
+        for number, (name, changes) in enumerate(VARIANTS.items())
+    }
+    seen: list[Result] = []
+    found = {name: Ratios(name) for name in routers}
+    with stopping(plain, *routers.values()):
+        _announce("warming up")
+        for envoy, port in ((plain.envoy, plain.port), *((one.envoy, one.port) for one in routers.values())):
+            run(envoy, port, SLICE_SECONDS)
+        for number in range(pairs):
+            _announce(f"pair {number + 1} of {pairs}")
+            seen.append(run(plain.envoy, plain.port, SLICE_SECONDS))
+            for name, router in routers.items():
+                result = run(router.envoy, router.port, SLICE_SECONDS)
+                seen.append(run(plain.envoy, plain.port, SLICE_SECONDS))
+                found[name].add(result, seen[-2], seen[-1])
+    return seen, list(found.values())
+
+
+def _changes(world: World, count: int) -> Count:
+    _announce(f"{count} table changes under load")
+    router = Router(world.directory / "changed", world.table())
+
+    def change() -> Iterator[None]:
+        for generation in range(2, count + 2):
+            router.write(world.table(generation, POSITIONS[generation % len(POSITIONS)]))
+            yield
+
+    with stopping(router):
+        return _under_load(f"{count} table changes", router, change)
+
+
+def _kills(world: World, count: int) -> Count:
+    _announce(f"{count} kills of the candidate under load")
+    router = Router(world.directory / "killed", world.table(positions=500))
+
+    def kill() -> Iterator[None]:
+        for _ in range(count):
+            time.sleep(2)
+            world.candidate.kill()
+            time.sleep(4)
+            world.candidate.start()
+            yield
+
+    with stopping(router):
+        return _under_load(f"candidate (50 %) killed {count} times", router, kill)
+
+
+def _under_load(name: str, router: Router, acts: Callable[[], Iterator[None]]) -> Count:
+    """Load in stretches of 5 s until every act is done."""
+    results, load = [], Wrk(router.envoy, router.port, 5)
+    for _ in acts():
+        if not load.running:
+            results.append(load.finish())
+            load = Wrk(router.envoy, router.port, 5)
+    results.append(load.finish())
+    failed = sum(result.failed for result in results)
+    return Count(name, requests=sum(result.requests for result in results), failed=failed)
+
+
+def _announce(text: str) -> None:
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
