@@ -168,8 +168,8 @@ def test_12_guardrails_share_beta_not_alpha() -> None:
 def test_13_the_decision_path_uses_no_numpy_scipy_or_math_exponentials() -> None:
     folder = Path(str(package.__file__)).parent
     decisive = (
-        "arithmetic averaging bursts counters decider dispersion distributions gamma grid harm look metric normal_mixture "
-        "part plan proof rollout score split starts strata view warmup"
+        "arithmetic averaging bursts counters decider dispersion distributions gamma grid harm look metric "
+        "normal_mixture part plan proof rollout score split starts strata view warmup"
     )
     for name in decisive.split():
         text = (folder / f"{name}.py").read_text()

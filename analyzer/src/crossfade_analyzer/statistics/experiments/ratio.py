@@ -18,6 +18,8 @@ from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 # Below this many standard errors control's value may be zero, and a lift relative to it may be anything.
 STABLE_DENOMINATOR = 4.0
+# Residuals this small against the values themselves are rounding, not variance.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,16 @@ class Ratio:
 
 
 def ratio(arm: BucketSums) -> Ratio | CannotJudge:
-    """(20): Var(R) = (s_y^2 - 2 R s_xy + R^2 s_x^2) / (xbar^2 B)."""
+    """(20): Var(R) = (s_y^2 - 2 R s_xy + R^2 s_x^2) / (xbar^2 B), as the variance of the residuals y - R x."""
     xbar = mean(arm.x)
     if xbar == 0:
         return CannotJudge(Refusal.NO_DATA, "Nothing was counted in the denominator: no users or requests yet.", "x")
     value = mean(arm.y) / xbar
-    spread = covariance(arm.y, arm.y) - 2 * value * covariance(arm.x, arm.y) + value * value * covariance(arm.x, arm.x)
+    residuals = [y - value * x for x, y in zip(arm.x, arm.y, strict=True)]
+    largest = max(abs(y) for y in arm.y)
+    if all(abs(residual) <= _ROUNDING * largest for residual in residuals):
+        return Ratio(value, 0.0, arm.buckets)
+    spread = covariance(residuals, residuals)
     return Ratio(value, spread / (xbar * xbar) / arm.buckets, arm.buckets)
 
 
