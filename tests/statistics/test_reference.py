@@ -50,6 +50,14 @@ def within(case: dict[str, Any]) -> list[str]:
     return differences(found if isinstance(expected, dict) else found["value"], expected, tolerance)
 
 
+OWN = load("own_cases.json")
+
+
+@pytest.mark.parametrize("case", OWN, ids=[case["id"] for case in OWN])
+def test_own_case(case: dict[str, Any]) -> None:
+    assert within(case) == []
+
+
 @pytest.mark.parametrize("case", PUBLIC, ids=[case["id"] for case in PUBLIC])
 def test_public_case(case: dict[str, Any]) -> None:
     assert within(case) == []
