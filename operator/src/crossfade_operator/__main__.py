@@ -15,12 +15,12 @@ import httpx
 import kopf
 
 from crossfade_operator.adapters.analyzer import AnalyzerVerdicts, analyzer_client
-from crossfade_operator.adapters.api import Api, configuration
+from crossfade_operator.adapters.api import Api, NoCluster, configuration
 from crossfade_operator.adapters.clock import SystemClock
 from crossfade_operator.adapters.events import Recorder
 from crossfade_operator.adapters.kubernetes import FIELD_MANAGER, GROUP, KubernetesCluster
 from crossfade_operator.adapters.lease import Lease, LeaseName, uptime
-from crossfade_operator.adapters.probes import Health, probes
+from crossfade_operator.adapters.probes import CannotListen, Health, probes
 from crossfade_operator.adapters.routers import HttpRouters, routers_client
 from crossfade_operator.adapters.watchcache import WatchCache
 from crossfade_operator.handlers.serving.wakes import Wakes
@@ -197,7 +197,11 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     log_to_stderr(settings.log_level)
     quieten_kopf()
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except (NoCluster, CannotListen) as error:
+        sys.stderr.write(f"crossfade-operator: {error}\n")
+        return 2
     return 0
 
 

@@ -118,6 +118,9 @@ ROUTER_CALLS = Declared(
 )
 LEADER = Declared(Gauge, "crossfade_leader", (), "1 while this process holds the Lease, 0 while it stands by.")
 
+ROLLOUT_STATES = (PHASE, SLICE, LOG_E, LOG_E_PROOF)
+ENDPOINT_STATES = (GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED)
+STATES = (*ROLLOUT_STATES, *ENDPOINT_STATES)
 DECLARED = tuple(value for value in list(globals().values()) if isinstance(value, Declared))
 
 
@@ -130,6 +133,7 @@ class PrometheusTelemetry:
         self._metrics = {declared.name: _made(declared, self.registry) for declared in DECLARED}
         self._phases: dict[tuple[str, str], tuple[str, str]] = {}
         self._shown: dict[tuple[str, str], set[str]] = {}
+        self._led = False
         self.leading(False)
 
     # RolloutTelemetry
@@ -145,7 +149,7 @@ class PrometheusTelemetry:
         self._gauge(SLICE).labels(namespace, name).set(share)
 
     def rollout_gone(self, namespace: str, name: str) -> None:
-        for declared in (PHASE, SLICE, LOG_E, LOG_E_PROOF):
+        for declared in ROLLOUT_STATES:
             self._gauge(declared).remove_by_labels({"namespace": namespace, "rollout": name})
         for declared in (VERDICTS, DECISIONS):
             self._counter(declared).remove_by_labels({"namespace": namespace, "rollout": name})
@@ -175,7 +179,7 @@ class PrometheusTelemetry:
             self._gauge(declared).labels(*labels).set(value)
 
     def endpoint_gone(self, key: Key) -> None:
-        for declared in (GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED):
+        for declared in ENDPOINT_STATES:
             self._gauge(declared).remove_by_labels({"namespace": key.namespace, "endpoint": key.endpoint})
 
     # WorkTelemetry
@@ -208,6 +212,16 @@ class PrometheusTelemetry:
 
     def leading(self, leads: bool) -> None:
         self._gauge(LEADER).set(leads)
+        if not leads and self._led:
+            self._forget_states()
+        self._led = leads
+
+    def _forget_states(self) -> None:
+        """One that stands by knows no states: those it last knew would contradict the leader's."""
+        for declared in STATES:
+            self._gauge(declared).clear()
+        self._phases.clear()
+        self._shown.clear()
 
     def _gauge(self, declared: Declared) -> Gauge:
         return _as(Gauge, self._metrics[declared.name])

@@ -102,6 +102,19 @@ def test_calls_and_reconciles_are_counted_with_their_time(telemetry: PrometheusT
     assert value(telemetry, "crossfade_leader") == 1
 
 
+def test_one_that_stands_by_shows_no_states_that_another_may_have_changed(telemetry: PrometheusTelemetry) -> None:
+    telemetry.leading(True)
+    telemetry.rollout("recs", "ranker", phase="Progressing", reason="Analyzing", share=0.1)
+    telemetry.routers(Key("recs", "web"), generation=7, ready=2, confirmed=1, rejected=3)
+    telemetry.decision("recs", "ranker", action="Advance", reason="StepProven")
+    telemetry.leading(False)
+    assert value(telemetry, "crossfade_route_generation", namespace="recs", endpoint="web") is None
+    assert "crossfade_rollout_phase{" not in text(telemetry)
+    assert "crossfade_rollout_decisions_total{" in text(telemetry)
+    telemetry.rollout("recs", "ranker", phase="Promoted", reason="UpToDate", share=0)
+    assert 'phase="Promoted"' in text(telemetry)
+
+
 def test_the_reference_in_the_documentation_is_fresh() -> None:
     assert REFERENCE.read_text() == reference(), "run `make generate`"
 

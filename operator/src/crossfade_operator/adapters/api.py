@@ -18,8 +18,10 @@ import aiohttp
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTResponse
+from kubernetes.aio.config.config_exception import ConfigException
 from kubernetes.aio.config.incluster_config import load_incluster_config
 from kubernetes.aio.config.kube_config import load_kube_config
+from yaml import YAMLError
 
 from crossfade_operator.ports.cluster import ClusterError, Conflict, Refused, Unreachable
 from crossfade_operator.ports.telemetry import CallTelemetry
@@ -30,6 +32,10 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 METADATA_ONLY_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 REQUEST_TIMEOUT = 10.0
 CONNECT_TIMEOUT = 5.0
+
+
+class NoCluster(Exception):
+    """Nothing says where the API server is; the sentence says what to do."""
 
 
 class NotFound(ClusterError):
@@ -56,13 +62,19 @@ class Credentials:
 
 
 async def configuration(kubeconfig: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
-    """The cluster of `kubeconfig`, else of the pod we run in, else of `$KUBECONFIG` or `~/.kube/config`."""
+    """The cluster of `kubeconfig`, else of the pod we run in, else of `$KUBECONFIG` or `~/.kube/config`.
+
+    Raises `NoCluster` when that cannot be read.
+    """
     loaded = Configuration()
-    if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in environ:
-        load_incluster_config(client_configuration=loaded)  # type: ignore[no-untyped-call]
-    else:
-        chosen = str(kubeconfig) if kubeconfig else None
-        await load_kube_config(config_file=chosen, client_configuration=loaded)  # type: ignore[no-untyped-call]
+    try:
+        if kubeconfig is None and "KUBERNETES_SERVICE_HOST" in environ:
+            load_incluster_config(client_configuration=loaded)  # type: ignore[no-untyped-call]
+        else:
+            chosen = str(kubeconfig) if kubeconfig else environ.get("KUBECONFIG")
+            await load_kube_config(config_file=chosen, client_configuration=loaded)  # type: ignore[no-untyped-call]
+    except (ConfigException, OSError, ValueError, YAMLError) as error:
+        raise NoCluster(f"no way to the API server: {error}; run in a pod, or set KUBECONFIG") from error
     return loaded
 
 

@@ -21,17 +21,30 @@ class Health:
     unready: Callable[[], str | None]
 
 
+class CannotListen(Exception):
+    """The address cannot be had; the sentence says why."""
+
+
 @asynccontextmanager
 async def probes(host: str, port: int, health: Health, registry: CollectorRegistry) -> AsyncIterator[int]:
-    """Serve while the context lasts; gives the port, which the system chooses when `port` is 0."""
+    """Serve while the context lasts; gives the port, which the system chooses when `port` is 0.
+
+    Raises `CannotListen`.
+    """
     runner = web.AppRunner(application(health, registry), access_log=None)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
+        await _listen(runner, host, port)
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
 
 
 def application(health: Health, registry: CollectorRegistry) -> web.Application:

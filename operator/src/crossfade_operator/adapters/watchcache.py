@@ -194,8 +194,7 @@ class WatchCache:
                 since = since if failures == 1 else None
                 logger.warning("watching %s goes on after a pause: %s", kind.plural, error)
             self._telemetry.watch_restarted(kind.plural, why)
-            if failures:
-                await asyncio.sleep(_pause(failures))
+            await asyncio.sleep(_pause(failures))
 
     async def _list(self, kind: Kind, namespace: str | None) -> str:
         store = self.store(kind)
@@ -245,7 +244,11 @@ class WatchCache:
         store = self.store(kind)
         obj = _kept(kind, raw)
         known = store.get(*_name(obj))
-        changed = store.drop(obj) if what == "DELETED" else store.put(obj)
+        if what == "DELETED":
+            changed = store.drop(obj)
+        else:
+            # Older than the answer to a write of ours: the watch will come to that, too.
+            changed = (known is None or _version(obj) > _version(known)) and store.put(obj)
         if changed:
             self._tell([obj] if known is None else [obj, known])
 
@@ -261,6 +264,7 @@ def _kept(kind: Kind, obj: Mapping[str, Any]) -> Obj:
 
 
 def _pause(failures: int) -> float:
+    """Seconds; a little also after an orderly end, for a server that ends every watch at once."""
     longest = min(RETRY_FROM * 2.0 ** (failures - 1), RETRY_TO)
     return longest * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, hides nothing
 

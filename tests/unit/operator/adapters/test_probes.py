@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from crossfade_operator.adapters.probes import Health, probes
+from crossfade_operator.adapters.probes import CannotListen, Health, probes
 
 
 async def pages(dead: str | None, unready: str | None) -> dict[str, httpx.Response]:
@@ -32,3 +33,11 @@ async def test_an_unready_process_is_alive_and_says_what_it_waits_for() -> None:
 async def test_a_stuck_process_is_neither_alive_nor_ready() -> None:
     found = await pages("stuck", None)
     assert (found["healthz"].status_code, found["readyz"].status_code) == (503, 503)
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    health, registry = Health(lambda: None, lambda: None), CollectorRegistry()
+    async with probes("127.0.0.1", 0, health, registry) as port:
+        with pytest.raises(CannotListen, match=f"cannot listen on 127.0.0.1 port {port}"):
+            async with probes("127.0.0.1", port, health, registry):
+                pytest.fail("two listen on one port")

@@ -199,6 +199,18 @@ async def test_an_answer_that_comes_after_the_watch_told_of_the_end_makes_no_gho
         assert rig.names() == []
 
 
+async def test_what_the_watch_tells_late_does_not_undo_what_our_write_answered() -> None:
+    async with running(lists([])) as rig:
+        rig.cache.learn(deployment("a", 15))
+        await rig.tell(event("ADDED", deployment("a", 11)))
+        kept = rig.cache.find("apps/v1", "Deployment", "recs", "a")
+        assert kept is not None
+        assert kept["metadata"]["resourceVersion"] == "15"
+        assert rig.woken == []
+        await rig.tell(event("DELETED", deployment("a", 16)))
+        assert rig.names() == []
+
+
 async def test_of_metadata_kinds_nothing_else_is_kept() -> None:
     api = FakeApi(lists([]))
     cache = WatchCache(cast(Api, api), (), lambda _: None, FakeTelemetry(), kinds=(CONFIG_MAP,))
