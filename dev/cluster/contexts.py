@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 import tarfile
@@ -16,6 +17,7 @@ from dev.cluster.cache import Cache
 from dev.cluster.commands import run
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import REPOSITORY, cache_root
+from dev.cluster.programs import BUILD_TIMEOUT, GO_HINT
 
 DEPENDENCIES = "dependencies.tar"
 UV_HINT = "install uv: https://docs.astral.sh/uv/"
@@ -119,21 +121,36 @@ class RouterContext:
 
 @dataclass(frozen=True)
 class PrometheusContext:
-    """Prometheus' program, from Debian's package, which is unpacked but not installed."""
+    """Prometheus' program, built from the Go module that pins it: Debian's cannot discover pods."""
 
     dockerfile = REPOSITORY / "dev" / "images" / "prometheus" / "Dockerfile"
+    module = dockerfile.parent
+    package = "github.com/prometheus/prometheus/cmd/prometheus"
+    tags = "remove_all_sd,enable_kubernetes_sd"
 
     def fingerprint(self) -> str:
-        return digest_of([self.dockerfile], run(["apt-cache", "show", "--no-all-versions", "prometheus"]))
+        return digest_of([self.dockerfile, self.module / "go.mod", self.module / "go.sum"], self.tags)
 
     def fill(self, folder: Path) -> None:
-        with tempfile.TemporaryDirectory(prefix="crossfade-prometheus-") as scratch:
-            # apt drops its rights to a user who must be able to write here.
-            Path(scratch).chmod(0o755)
-            run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "prometheus"], cwd=Path(scratch))
-            (package,) = Path(scratch).glob("prometheus_*.deb")
-            run(["dpkg-deb", "--extract", str(package), str(Path(scratch) / "files")])
-            shutil.copy2(Path(scratch) / "files" / "usr" / "bin" / "prometheus", folder / "prometheus")
+        version = f"-X github.com/prometheus/common/version.Version={self.version()}"
+        # nice: minutes of compiling, on a machine where somebody may be working.
+        argv = ["nice", "go", "build", "-trimpath", "-mod=readonly", "-ldflags", f"-s -w {version}", "-tags", self.tags]
+        env = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off"}
+        if shutil.which("go") is None:
+            raise ClusterError("command not found: go (needed to build Prometheus)", GO_HINT)
+        run([*argv, "-o", folder / "prometheus", self.package], cwd=self.module, env=env, timeout=BUILD_TIMEOUT)
+
+    def version(self) -> str:
+        """The release: the module calls 3.13.5 v0.313.5, as Go's versions do not allow otherwise.
+
+        Raises:
+            ClusterError: go.mod does not require Prometheus.
+        """
+        found = re.search(r"prometheus/prometheus v0\.(\d)(\d\d)\.(\d+)", (self.module / "go.mod").read_text())
+        if not found:
+            raise ClusterError("dev/images/prometheus/go.mod requires no Prometheus", "restore it from version control")
+        major, minor, patch = (int(number) for number in found.groups())
+        return f"{major}.{minor}.{patch}"
 
 
 def digest_of(paths: Iterable[Path], text: str) -> str:

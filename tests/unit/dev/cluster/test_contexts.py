@@ -45,6 +45,11 @@ def test_the_router_takes_envoy_in_the_locked_version_with_its_digests() -> None
     assert "--hash=sha256:" in requirement
 
 
+def test_prometheus_is_the_release_that_the_chart_names() -> None:
+    values = (contexts.REPOSITORY / "charts" / "crossfade" / "values.yaml").read_text()
+    assert f"tag: v{contexts.PrometheusContext().version()}" in values
+
+
 def test_the_operators_dependencies_are_locked_and_hold_neither_our_own_packages_nor_the_analyzers_service() -> None:
     names = {
         line.split("==")[0]
