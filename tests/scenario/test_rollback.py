@@ -163,3 +163,39 @@ async def test_after_the_rollback_window_the_old_template_takes_the_steps_again(
     world.apply(rollout("v1", scaleDownDelay="1m", rollbackWindow="2h"))
     await world.run(until=lambda: world.status.stable_revision == first)
     assert world.actions[-5:] == ["Start", "Advance", "Advance", "Advance", "Promote"]
+
+
+async def test_a_candidate_on_the_holdouts_revision_can_be_withdrawn_and_the_next_one_tried() -> None:
+    """The holdout goes on routing to it for months: the candidate's end must not wait for that."""
+    world = World()
+    world.apply(scripted.endpoint(holdout={"slice": "1%", "until": "2027-01-01T00:00:00Z"}))
+    world.apply(rollout("v1", rollbackWindow="1m", scaleDownDelay="1m"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", rollbackWindow="1m", scaleDownDelay="1m"))
+    await world.run(until=lambda: world.status.stable_revision == scripted.revision("v2"))
+    await world.run(seconds=600)
+    world.apply(rollout("v1", rollbackWindow="1m", scaleDownDelay="1m"))
+    await world.until_step(1)
+    world.annotate("abort", "now")
+    await world.run(seconds=600)
+    assert world.status.candidate is None
+    assert world.deployed()[scripted.revision("v1")] == 2, "the holdout's users are still served by it"
+    world.apply(rollout("v3"))
+    await world.run(until=lambda: world.status.stable_revision == scripted.revision("v3"))
+
+
+async def test_the_stable_template_after_a_rollback_is_up_to_date(moving: World) -> None:
+    moving.verdicts.judge = scripted.harmful
+    await moving.until_phase("RolledBack")
+    moving.apply(rollout("v1", progressDeadline="5m"))
+    await moving.until_phase("Promoted")
+    assert moving.status.reason == "UpToDate"
+    assert moving.status.failed_revision is None
+
+
+async def test_a_request_of_any_length_is_met_once(moving: World) -> None:
+    moving.annotate("abort", "please " * 200)
+    await moving.until_phase("RolledBack")
+    await moving.run(seconds=60)
+    assert len(moving.status.handled.abort or "") == 512
+    assert moving.actions.count("Rollback") == 1

@@ -211,3 +211,29 @@ async def test_objects_that_the_api_server_refuses_are_shown_as_refused() -> Non
     await world.until_phase("Refused")
     assert world.status.reason == "InvalidTemplate"
     assert "unknown field" in (world.status.message or "")
+
+
+async def test_a_slice_that_would_leave_less_than_the_comparison_needs_is_refused_not_written() -> None:
+    """A table that gives away more than 95 % is no table: without the refusal the step would shift for ever."""
+    world = World()
+    world.apply(endpoint(holdout={"slice": "10%", "until": "2027-01-01T00:00:00Z"}, policy={"stableFloor": "0%"}))
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", steps=[{"slice": "90%", "hold": "1m"}]))
+    await world.until_phase("Holding")
+    assert world.status.reason == "NoFreePositions"
+    assert "5% is stable's floor, 85% is free" in (world.status.message or "")
+
+
+async def test_a_longer_deadline_for_a_running_start_is_kept_to_the_new_end() -> None:
+    world = World()
+    world.apply(rollout("v1", progressDeadline="5m"))
+    await world.until_phase("Promoted")
+    world.broken.add(scripted.revision("v2"))
+    world.apply(rollout("v2", progressDeadline="5m"))
+    await world.run(seconds=60)
+    world.apply(rollout("v2", progressDeadline="20m"))
+    await world.until_phase("RolledBack")
+    assert world.status.candidate is not None
+    lasted = world.status.decisions[-1].at - world.status.candidate.started_at
+    assert lasted.total_seconds() == pytest.approx(1200, abs=5)

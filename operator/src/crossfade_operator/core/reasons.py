@@ -31,7 +31,6 @@ class Reason(StrEnum):
     FIRST_REVISION_STARTING = "FirstRevisionStarting", "The first revision's pods are not all ready yet."
     SHIFTING_TRAFFIC = "ShiftingTraffic", "The slice is granted; not every ready router has confirmed its table yet."
     ANALYZING = "Analyzing", "The step's hold is running and its evidence is being gathered."
-    WITHDRAWING = "Withdrawing", "The candidate's slice is going back to stable; not every router has confirmed yet."
 
     # Holding: a person can act
     INSUFFICIENT_DATA = "InsufficientData", "The hold is over, but too few requests were seen or proof is not reached."
@@ -78,4 +77,3 @@ class Reason(StrEnum):
     CONFIRMATION_PENDING = "ConfirmationPending", "A ready router has not confirmed the newest table yet."
     ACCEPTED = "Accepted", "The specification can be served."
     CONTRACT_HOLDS = "ContractHolds", "The metric's series are what its contract promises."
-    NOT_OBSERVED = "NotObserved", "Not looked at yet."

@@ -158,7 +158,9 @@ def _approval_is_missing(view: View, candidate: Candidate) -> Finding | None:
 
 
 def _next_slice_does_not_fit(view: View, candidate: Candidate) -> Finding | None:
-    return Finding(Reason.NO_FREE_POSITIONS, view.no_room) if view.no_room else None
+    if not view.no_room or is_last_step(view, candidate):
+        return None
+    return Finding(Reason.NO_FREE_POSITIONS, view.no_room)
 
 
 WAITS: tuple[Check, ...] = (

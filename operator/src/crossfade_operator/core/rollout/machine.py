@@ -84,8 +84,9 @@ def _follow_stage(view: View, turn: Turn) -> Turn:
 
 
 def _leave_when_unrouted(view: View, turn: Turn) -> Turn:
-    candidate = candidate_of(turn)
-    if candidate.revision in view.routes.referenced or not view.routes.confirmed:
+    """A holdout on the same revision does not keep it: what is retiring stays until nobody routes to it."""
+    slices = (view.routes.candidate, view.routes.mirrored)
+    if any(slices) or not view.routes.confirmed:
         return turn
     return moves.retire(view, turn)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from crossfade_analyzer.contract import ArmCounts, Evaluation, MetricResult
 from crossfade_operator.api.meta import Condition
-from crossfade_operator.api.modelrollout_status import ArmResult, Outcome, Phase, Role, Stage, Verdict
+from crossfade_operator.api.modelrollout_status import Action, ArmResult, Outcome, Phase, Role, Stage, Verdict
 from crossfade_operator.api.modelrollout_status import MetricResult as MetricRow
 from crossfade_operator.core import conditions
 from crossfade_operator.core.conditions import Wanted
@@ -61,30 +61,39 @@ def _shown(view: View, turn: Turn) -> Shown:
 def _without_candidate(view: View, turn: Turn) -> Shown:
     status = turn.status
     if status.failed_revision == view.target:
-        return Shown(Phase.ROLLED_BACK, *_last(turn, "Rollback", Reason.EVIDENCE_OF_HARM))
+        return Shown(Phase.ROLLED_BACK, *_rolled_back(turn))
     if view.spec.paused and view.target != status.stable_revision:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if status.stable_revision is None:
         return Shown(Phase.PENDING, Reason.FIRST_REVISION_STARTING)
     settled = view.routes.confirmed and view.routes.stable == status.stable_revision
     if settled or status.phase is Phase.PROMOTED:
-        return Shown(Phase.PROMOTED, *_last(turn, None, Reason.UP_TO_DATE))
+        return Shown(Phase.PROMOTED, *_settled(turn))
     return Shown(Phase.PROGRESSING, Reason.SHIFTING_TRAFFIC)
 
 
-def _last(turn: Turn, action: str | None, default: Reason) -> tuple[Reason, str]:
-    """Reason and sentence of the last decision (of one kind of action)."""
-    for record in reversed(turn.status.decisions):
-        if action is None or record.action.value == action:
-            return Reason(record.reason), record.message
-    return default, default.sentence
+def _rolled_back(turn: Turn) -> tuple[Reason, str]:
+    """Reason and sentence of the last rollback."""
+    last = next(record for record in reversed(turn.status.decisions) if record.action is Action.ROLLBACK)
+    return Reason(last.reason), last.message
+
+
+_SETTLING = (Action.PROMOTE, Action.RESTORE, Action.WITHDRAW)
+
+
+def _settled(turn: Turn) -> tuple[Reason, str]:
+    """How the stable revision came to be the wanted one, unless something else was tried and left since."""
+    last = next(reversed(turn.status.decisions), None)
+    if last is None or last.action not in _SETTLING:
+        return Reason.UP_TO_DATE, Reason.UP_TO_DATE.sentence
+    return Reason(last.reason), last.message
 
 
 def _with_candidate(view: View, turn: Turn) -> Shown:
     candidate = candidate_of(turn)
     if candidate.stage is Stage.WITHDRAWING:
         phase = Phase.ROLLED_BACK if candidate.outcome is Outcome.ROLLED_BACK else Phase.PROGRESSING
-        return Shown(phase, Reason(candidate.reason or Reason.WITHDRAWING), candidate.message or "")
+        return Shown(phase, Reason(turn.status.decisions[-1].reason), turn.status.decisions[-1].message)
     if view.refusal:
         return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, view.refusal)
     if candidate.stage is Stage.STARTING:
@@ -103,7 +112,7 @@ def _starting(view: View, turn: Turn) -> Shown:
     if pods.all_ready and not view.routes.leads_to(candidate.revision):
         message = f"the pods of {candidate.revision} are ready; waiting for every router to find them"
     if turn.status.stable_revision is None:
-        late = view.now >= candidate.deadline_at
+        late = view.now >= candidate.started_at + view.spec.progress_deadline
         reason = Reason.PROGRESS_DEADLINE_EXCEEDED if late else Reason.FIRST_REVISION_STARTING
         return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.crashing}" if pods.crashing else message)
     if view.spec.paused:

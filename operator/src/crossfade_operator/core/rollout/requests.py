@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crossfade_operator.api.modelrollout_status import Action, Outcome, Stage
+from crossfade_analyzer.contract import Evaluation, Verdict
+from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Action, Candidate, Outcome, Stage
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.moves import next_step, promote, start, withdraw
 from crossfade_operator.core.rollout.records import decide_to, event
@@ -37,7 +38,8 @@ def parse(token: str) -> Request:
 def handle(view: View, turn: Turn) -> Turn:
     """Act on every token that was not handled before, and record it as handled."""
     for verb, act in (("abort", _abort), ("retry", _retry), ("promote", _promote)):
-        token = view.requests.get(verb)
+        asked = view.requests.get(verb)
+        token = None if asked is None else asked[:TOKEN_LENGTH]
         if token is None or token == getattr(turn.status.handled, verb):
             continue
         turn = act(view, turn, parse(token))
@@ -73,16 +75,25 @@ def _retry(view: View, turn: Turn, request: Request) -> Turn:
     return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, by=BY_REQUEST)
 
 
+def _objection(view: View, candidate: Candidate) -> tuple[Reason, str] | None:
+    """Why this is not the moment to promote. A look that found harm comes before a request that had not seen it."""
+    if view.spec.paused:
+        return Reason.PAUSED, "resume the rollout before promoting it"
+    if isinstance(view.evaluation, Evaluation) and view.evaluation.verdict is Verdict.HARMFUL:
+        return Reason.EVIDENCE_OF_HARM, "not promoted: this look found harm"
+    if not view.pods_of(candidate.revision).all_ready:
+        return Reason.CANDIDATE_UNREADY, "not promoted: the candidate's pods are not all ready"
+    return None
+
+
 def _promote(view: View, turn: Turn, request: Request) -> Turn:
     candidate = turn.status.candidate
     if candidate is None or candidate.stage is not Stage.ANALYZING:
         return _refuse(view, turn, Reason.NOTHING_TO_PROMOTE)
     if _is_for_another(turn, request, candidate.revision):
         return _refuse(view, turn, Reason.OTHER_REVISION)
-    if view.spec.paused:
-        return _refuse(view, turn, Reason.PAUSED, "resume the rollout before promoting it")
-    if not view.pods_of(candidate.revision).all_ready:
-        return _refuse(view, turn, Reason.CANDIDATE_UNREADY, "not promoted: the candidate's pods are not all ready")
+    if objection := _objection(view, candidate):
+        return _refuse(view, turn, *objection)
     if request.full:
         return promote(view, turn, Action.PROMOTE, Reason.PROMOTE_REQUESTED, by=BY_REQUEST)
     if turn.status.reason == Reason.APPROVAL_MISSING:

@@ -30,7 +30,7 @@ def _moments(view: View) -> Iterator[datetime]:
     if candidate is None:
         return
     if candidate.stage is Stage.STARTING:
-        yield candidate.deadline_at
+        yield candidate.started_at + view.spec.progress_deadline
     if candidate.stage is Stage.ANALYZING:
         ends = checks.hold_ends_at(view, candidate)
         if ends is not None:
