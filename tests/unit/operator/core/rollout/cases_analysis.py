@@ -1,0 +1,230 @@
+"""What a step waits for, and what ends a candidate."""
+
+from __future__ import annotations
+
+from crossfade_analyzer.contract import Reason as Judged
+from crossfade_operator.api.modelrollout_status import (
+    CandidateRequests,
+)
+from tests.unit.operator.core.rollout.case import (
+    ANALYZING,
+    IN_LAST,
+    LAST,
+    MIRROR,
+    UNREADY,
+    Case,
+)
+from tests.unit.operator.core.rollout.views import (
+    CRASHING,
+    GONE,
+    HALF,
+    HARMFUL,
+    MINUTE,
+    NOW,
+    OTHER,
+    PROVEN,
+    STABLE,
+    UNDECIDED,
+    answer,
+    blind,
+    candidate,
+    first_step,
+    spec,
+    view,
+)
+
+ANALYSES = (
+    Case(
+        "a proven step with a fresh look goes on",
+        view(ANALYZING, evaluation=PROVEN),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+        says="step 2/3 at 10%",
+    ),
+    Case(
+        "an old verdict never advances a step",
+        view(ANALYZING),
+        "Progressing Analyzing",
+        says="the next look confirms it",
+    ),
+    Case(
+        "no answer advances nothing, whatever was proven before",
+        view(ANALYZING, evaluation=GONE),
+        "Holding AnalyzerUnavailable",
+        says="connection refused",
+    ),
+    Case(
+        "a running hold is waited for",
+        view(candidate(step_started_at=NOW - 9 * MINUTE), evaluation=PROVEN),
+        "Progressing Analyzing",
+    ),
+    Case(
+        "a hold is over to the microsecond",
+        view(candidate(step_started_at=NOW - 10 * MINUTE), evaluation=PROVEN),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "too few requests hold",
+        view(ANALYZING, evaluation=answer(in_step=99)),
+        "Holding InsufficientData",
+        says="99 of 100 requests",
+    ),
+    Case(
+        "requests enough are enough",
+        view(ANALYZING, evaluation=answer(in_step=100)),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "what is not proven holds",
+        view(ANALYZING, evaluation=UNDECIDED),
+        "Holding InsufficientData",
+        says="the analyzer says Undecided",
+    ),
+    Case(
+        "what is not proven in time is inconclusive",
+        view(
+            candidate(step_started_at=NOW - 130 * MINUTE),
+            evaluation=UNDECIDED,
+            spec=spec(analysis={"inconclusiveAfter": "2h"}),
+        ),
+        "Holding Inconclusive",
+    ),
+    Case(
+        "what is not proven in time is rolled back when asked to",
+        view(
+            candidate(step_started_at=NOW - 130 * MINUTE),
+            evaluation=UNDECIDED,
+            spec=spec(analysis={"inconclusiveAfter": "2h", "onInconclusive": "Rollback"}),
+        ),
+        "RolledBack Inconclusive",
+        "Rollback Inconclusive",
+    ),
+    Case(
+        "what may still be proven in time is not rolled back",
+        view(
+            candidate(step_started_at=NOW - 129 * MINUTE),
+            evaluation=UNDECIDED,
+            spec=spec(analysis={"inconclusiveAfter": "2h", "onInconclusive": "Rollback"}),
+        ),
+        "Holding InsufficientData",
+    ),
+    Case(
+        "stale data hold", view(ANALYZING, evaluation=blind(Judged.METRICS_UNAVAILABLE)), "Holding MetricsUnavailable"
+    ),
+    Case("broken series hold", view(ANALYZING, evaluation=blind(Judged.CONTRACT_BROKEN)), "Holding ContractBroken"),
+    Case(
+        "an uneven split holds",
+        view(ANALYZING, evaluation=blind(Judged.SAMPLE_RATIO_MISMATCH)),
+        "Holding SampleRatioMismatch",
+    ),
+    Case(
+        "unready pods hold",
+        view(candidate(unready_since=NOW - MINUTE), pods=HALF, evaluation=PROVEN),
+        "Holding CandidateUnready",
+        says="1 of 2 candidate pods are ready",
+    ),
+    Case(
+        "a pause holds, whatever is proven", view(ANALYZING, spec=spec(paused=True), evaluation=PROVEN), "Paused Paused"
+    ),
+    Case(
+        "missing approvals are waited for",
+        view(ANALYZING, spec=spec(steps=first_step(approvals=2)), evaluation=PROVEN),
+        "AwaitingApproval ApprovalMissing",
+        says="0 of 2 approvals",
+    ),
+    Case(
+        "approvals enough are enough",
+        view(candidate(approvals=2), spec=spec(steps=first_step(approvals=2)), evaluation=PROVEN),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "a next slice that does not fit holds",
+        view(ANALYZING, no_room="a slice of 10% does not fit", evaluation=PROVEN),
+        "Holding NoFreePositions",
+    ),
+    Case(
+        "promotion needs no room",
+        view(LAST, no_room="a slice of 50% does not fit", evaluation=PROVEN, routes=IN_LAST),
+        "Progressing ShiftingTraffic",
+        "Promote AllStepsProven",
+    ),
+    Case(
+        "the last step proven promotes",
+        view(LAST, evaluation=PROVEN, routes=IN_LAST),
+        "Progressing ShiftingTraffic",
+        "Promote AllStepsProven",
+    ),
+    Case(
+        "an unproven step goes on where proof is due at promotion",
+        view(ANALYZING, evaluation=UNDECIDED, spec=spec(analysis={"proveBefore": "Promotion"})),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "the last step is proven before promotion in any case",
+        view(LAST, evaluation=UNDECIDED, routes=IN_LAST, spec=spec(analysis={"proveBefore": "Promotion"})),
+        "Holding InsufficientData",
+    ),
+    Case(
+        "a mirror goes on without evidence when its hold is over",
+        view(candidate(proven=False, requests=CandidateRequests()), spec=MIRROR),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "a mirror is held as long as a step",
+        view(candidate(step_started_at=NOW - 9 * MINUTE), spec=MIRROR),
+        "Progressing Analyzing",
+    ),
+    Case(
+        "evidence of harm rolls back",
+        view(ANALYZING, evaluation=HARMFUL),
+        "RolledBack EvidenceOfHarm",
+        "Rollback EvidenceOfHarm",
+        says="the analyzer says Harmful",
+    ),
+    Case(
+        "evidence of harm rolls a paused candidate back",
+        view(ANALYZING, spec=spec(paused=True), evaluation=HARMFUL),
+        "RolledBack EvidenceOfHarm",
+        "Rollback EvidenceOfHarm",
+    ),
+    Case(
+        "crash-looping pods roll back without the analyzer",
+        view(ANALYZING, pods=CRASHING, evaluation=GONE),
+        "RolledBack CrashLooping",
+        "Rollback CrashLooping",
+        says="CrashLoopBackOff",
+    ),
+    Case(
+        "pods unready for too long roll back",
+        view(UNREADY, pods=HALF),
+        "RolledBack ProgressDeadlineExceeded",
+        "Rollback ProgressDeadlineExceeded",
+    ),
+    Case("pods that recovered at the last moment stay", view(UNREADY), "Progressing Analyzing"),
+    Case(
+        "an outage of any length rolls nothing back",
+        view(
+            candidate(step_started_at=NOW - 9 * 24 * 60 * MINUTE, reason="AnalyzerUnavailable", proven=False),
+            evaluation=GONE,
+        ),
+        "Holding AnalyzerUnavailable",
+    ),
+    Case(
+        "a newer template supersedes",
+        view(ANALYZING, target=OTHER),
+        "Progressing Superseded",
+        "Supersede Superseded",
+        says="another003 replaces candidate2",
+    ),
+    Case(
+        "the stable template again ends it",
+        view(ANALYZING, target=STABLE),
+        "Progressing BackToStable",
+        "Withdraw BackToStable",
+    ),
+)
