@@ -49,8 +49,11 @@ def _serve(_: argparse.Namespace) -> int:
 
     chosen = settings(os.environ)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "httpcore", "alembic"):  # a line per query and per probe buries everything else
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     store = Evidence(chosen.store_url)
     store.migrate()
+    store.check()
     uvicorn.run(_service(chosen, store), host=chosen.host, port=chosen.port, log_level="warning", access_log=False)
     return 0
 

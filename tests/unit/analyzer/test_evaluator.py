@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -309,6 +310,19 @@ def test_two_evaluators_at_once_append_each_look_once(world: World) -> None:
         assert len({answer.digest for answer in answers}) == 1
         assert len(answers) == 6
     assert world.counted() == (5 * 2 * 1800, 5 * 2 * 200)
+
+
+def test_an_ordinary_look_takes_far_less_than_a_second_of_cpu(world: World) -> None:
+    bounds = {"25ms": 4, "100ms": 1}
+    spent = []
+    for _ in range(5):
+        for arm in ("stable", "candidate"):
+            world.users(arm, 9, errors=1, slower=bounds)
+        world.prometheus.scrape(30)
+        before = time.process_time()
+        world.ask(metrics=calibrated_plan())
+        spent.append(time.process_time() - before)
+    assert sorted(spent)[2] < 0.5, spent  # some 0.1 s, of which half is the fake's
 
 
 def test_every_look_can_be_verified(world: World) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
+from operator import itemgetter
 
 from crossfade_analyzer.contract import Fault
 from crossfade_analyzer.faults import EvidenceFault
@@ -24,7 +25,7 @@ Identity = tuple[str, str]
 @dataclass(frozen=True)
 class Target:
     """One scrape target. `scrapes`: times of its successful scrapes; `starts`: (scrape time, start of the process,
-    slack), milliseconds; `live`: Prometheus still has it as a target; `up`: its last scrape succeeded."""
+    slack), milliseconds, in order; `live`: Prometheus still has it as a target; `up`: its last scrape succeeded."""
 
     labels: Mapping[str, str]
     scrapes: tuple[int, ...]
@@ -48,7 +49,8 @@ class Target:
 
     def restarted(self, after_ms: int, until_ms: int) -> bool | None:
         """Whether the process started anew between two scrapes; `None` when that cannot be told."""
-        told = [(start, slack) for at, start, slack in self.starts if after_ms < at <= until_ms]
+        first, last = (bisect_right(self.starts, at, key=itemgetter(0)) for at in (after_ms, until_ms))
+        told = [(start, slack) for _, start, slack in self.starts[first:last]]
         if not told:
             return None
         if any(start - slack > after_ms for start, slack in told):

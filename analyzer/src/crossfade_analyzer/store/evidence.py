@@ -82,6 +82,10 @@ class Evidence:
                 "run `crossfade-analyzer migrate`"
             )
 
+    def ping(self) -> None:
+        """Raise `StoreUnavailable` unless the store answers. Cheap enough for a probe every second."""
+        self._select(sa.select(*_FIELDS).limit(1).where(sa.false()))
+
     def append(self, entry: Entry) -> None:
         """Add the next entry of a subject, durably, or raise `AppendedMeanwhile`: then nothing was written."""
         row = {column.name: getattr(entry, column.name) for column in _FIELDS}

@@ -80,6 +80,7 @@ def test_migrating_again_changes_nothing(store: Evidence) -> None:
     store.append(chain("s", 0)[0])
     store.migrate()
     store.check()
+    store.ping()
     assert store.subjects() == ["s"]
 
 
@@ -87,6 +88,8 @@ def test_a_store_without_schema_says_so(url: str) -> None:
     empty = Evidence(url)
     with pytest.raises(StoreUnavailable, match="crossfade-analyzer migrate"):
         empty.check()
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
+        empty.ping()
     with pytest.raises(StoreUnavailable, match="cannot be used"):
         empty.subjects()
     empty.close()
