@@ -1,0 +1,26 @@
+"""Scenarios: plain functions of a scene. Playing one gives it a scene, and a failure everything that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.e2e.support.scene import Scene
+from tests.e2e.support.stage import Stage
+
+Scenario = Callable[[Scene], None]
+
+
+def title(scenario: Scenario) -> str:
+    """The scenario's name in words that DNS allows; it names the namespace and the test."""
+    return scenario.__name__.replace("_", "-")[:40].rstrip("-")
+
+
+def play(scenario: Scenario, stage: Stage) -> None:
+    """Play one scenario from its empty namespace to the end. A failure carries the scene's report as a note."""
+    scene = Scene(stage, title(scenario))
+    try:
+        scenario(scene)
+    except BaseException as failure:
+        failure.add_note(scene.report())
+        raise
+    scene.close()
