@@ -47,7 +47,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--limit-rollouts", type=int, default=20, help="for the clustered limit's design effect")
     parser.add_argument("--json", type=Path, help="also write scores and limits here")
     parser.add_argument("--plots", type=Path, help="also write PNG and SVG into this folder (needs matplotlib)")
-    parser.add_argument("--from-json", type=Path, help="print and plot an earlier run instead of playing")
+    parser.add_argument(
+        "--from-json", type=Path, action="append", default=[], help="print and plot earlier runs instead of playing"
+    )
     return parser.parse_args(arguments)
 
 
@@ -67,12 +69,20 @@ def _played(options: argparse.Namespace) -> tuple[list[Score], dict[str, tuple[f
     return scores, limits
 
 
+def _stored(paths: list[Path]) -> tuple[list[Score], dict[str, tuple[float, float] | None]]:
+    scores: list[Score] = []
+    limits: dict[str, tuple[float, float] | None] = {}
+    for path in paths:
+        stored = json.loads(path.read_text())
+        scores += [Score(**values) for values in stored["scores"]]
+        limits |= {name: (value[0], value[1]) if value else None for name, value in stored["limits"].items()}
+    return scores, limits
+
+
 def main(arguments: list[str] | None = None) -> None:
     options = _options(arguments)
     if options.from_json:
-        stored = json.loads(options.from_json.read_text())
-        scores = [Score(**values) for values in stored["scores"]]
-        limits = {name: tuple(value) if value else None for name, value in stored["limits"].items()}
+        scores, limits = _stored(options.from_json)
     else:
         scores, limits = _played(options)
     print(table(scores, limits), end="")
