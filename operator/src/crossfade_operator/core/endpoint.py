@@ -176,9 +176,13 @@ def _ledger(view: EndpointView) -> tuple[tuple[Grant, ...], str | None]:
     try:
         ranges = allocate(want.positions, start=start_of(want.candidate), held=held, others=holdout, floor=_floor(view))
     except NoRoom as refusal:
-        kept = (_grant(present),) if present else ()
-        return (*holdout, *kept), str(refusal)
+        return (_recorded(view) if present else holdout), str(refusal)
     return (*holdout, Grant(f"ModelRollout/{want.rollout}", arm.value, want.candidate, ranges)), None
+
+
+def _recorded(view: EndpointView) -> tuple[Grant, ...]:
+    """What is granted already stays until what is wanted fits: a holdout that came later takes nobody's positions."""
+    return tuple(_grant(entry) for entry in view.status.ledger if entry.revision in view.backends)
 
 
 def _holdout(view: EndpointView) -> tuple[Grant, ...]:

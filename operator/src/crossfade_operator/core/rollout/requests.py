@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossfade_analyzer.contract import Evaluation, Verdict
-from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Action, Candidate, Outcome, Stage
+from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, Stage
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.moves import next_step, promote, start, withdraw
 from crossfade_operator.core.rollout.records import decide_to, event
@@ -38,8 +38,7 @@ def parse(token: str) -> Request:
 def handle(view: View, turn: Turn) -> Turn:
     """Act on every token that was not handled before, and record it as handled."""
     for verb, act in (("abort", _abort), ("retry", _retry), ("promote", _promote)):
-        asked = view.requests.get(verb)
-        token = None if asked is None else asked[:TOKEN_LENGTH]
+        token = view.requests.get(verb)
         if token is None or token == getattr(turn.status.handled, verb):
             continue
         turn = act(view, turn, parse(token))

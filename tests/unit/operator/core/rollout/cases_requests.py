@@ -103,11 +103,6 @@ REQUESTS = (
         "Progressing Analyzing",
     ),
     Case(
-        "a request longer than what is remembered is not met twice",
-        asked("abort", "x" * 600, status=status(ANALYZING, handled=Handled(abort="x" * 512))),
-        "Progressing Analyzing",
-    ),
-    Case(
         "retry tries the rolled-back revision again",
         view(status=status(**DECLINED), requests={"retry": "now"}),
         "Progressing CandidateStarting",

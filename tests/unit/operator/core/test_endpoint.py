@@ -1,0 +1,360 @@
+"""An endpoint's turn: who holds which positions, which table that makes, and what its conditions say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec
+from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
+from crossfade_operator.api.modelrollout_status import Stage
+from crossfade_operator.core.endpoint import (
+    REWRITTEN_AFTER,
+    EndpointTurn,
+    EndpointView,
+    Entitlement,
+    confirmed_generation,
+    decide,
+    entitlement_of,
+    no_room,
+    routes_of,
+)
+from crossfade_operator.core.routing import Backend
+from crossfade_operator.core.slices import start_of
+from crossfade_operator.ports.routers import RouterReport
+from tests.unit.operator.core.rollout import views
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
+HOLDOUT = {"holdout": {"slice": "10%", "until": "2026-03-02T00:00:00Z"}}
+TEN_PERCENT = Entitlement("ranker", A, B, 100, decision="ranker-000003")
+AT_A = Entitlement("ranker", A, decision="ranker-000002")
+
+
+def view(entitlement: Entitlement = TEN_PERCENT, *, exist: str = A + B, **fields: Any) -> EndpointView:
+    """Two ready routers and the backends `exist`; `spec` fields may be given as `spec`."""
+    revisions = [exist[index : index + 10] for index in range(0, len(exist), 10)]
+    usual: dict[str, Any] = {
+        "name": "recs/ranker",
+        "uid": "uid-1",
+        "generation": 4,
+        "status": ModelEndpointStatus(),
+        "now": NOW,
+        "entitlement": entitlement,
+        "backends": {name: Backend(name, f"ranker-{name}.recs.svc.cluster.local", 8080) for name in revisions},
+        "routers": 2,
+        "routers_ready": 2,
+    }
+    spec = ModelEndpointSpec.model_validate({"unit": {"header": "x-user"}, **fields.pop("spec", {})})
+    return EndpointView(spec=spec, **{**usual, **fields})
+
+
+def reports(*generations: int | None, rejected: int = 0) -> tuple[RouterReport, ...]:
+    return tuple(RouterReport(f"router-{n}", one, rejected=rejected) for n, one in enumerate(generations))
+
+
+def after(turn: EndpointTurn, found: EndpointView, **fields: Any) -> EndpointView:
+    """The same endpoint once the turn is recorded, with other fields."""
+    return replace(found, status=turn.status, **fields)
+
+
+def held(turn: EndpointTurn) -> dict[str, tuple[str, int]]:
+    return {entry.arm.value: (entry.revision, entry.positions) for entry in turn.status.ledger}
+
+
+# Entitlement -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stage", "positions"), [(Stage.STARTING, 0), (Stage.SHIFTING, 10), (Stage.ANALYZING, 10), (Stage.WITHDRAWING, 0)]
+)
+def test_a_slice_is_had_while_it_shifts_and_is_analysed(stage: Stage, positions: int) -> None:
+    found = entitlement_of("ranker", views.spec(), views.status(views.candidate(stage)))
+    assert (found.positions, found.candidate) == (positions, views.CANDIDATE if positions else None)
+    assert (found.stable, found.mirror) == (views.STABLE, False)
+
+
+def test_a_mirror_is_entitled_to_copies() -> None:
+    found = entitlement_of("ranker", views.spec(views.first_step(mirror=True)), views.status(views.candidate()))
+    assert found.mirror
+
+
+def test_a_step_that_was_edited_away_is_the_last_one_left() -> None:
+    found = entitlement_of("ranker", views.spec(views.STEPS[:2]), views.status(views.candidate(step=2)))
+    assert found.positions == 100
+
+
+# Ledger ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Held:
+    sentence: str
+    view: EndpointView
+    expected: dict[str, tuple[str, int]]
+    problem: str = ""
+
+
+GRANTED = decide(view())
+WITH_HOLDOUT = decide(view(AT_A, exist=A, spec=HOLDOUT))
+BIG = Entitlement("ranker", A, B, 900)
+
+LEDGERS = (
+    Held("no candidate holds nothing", view(AT_A), {}),
+    Held("a candidate holds its slice", view(), {"candidate": (B, 100)}),
+    Held("a mirror is another arm", view(replace(TEN_PERCENT, mirror=True)), {"mirror": (B, 100)}),
+    Held("a candidate without pods holds nothing", view(exist=A), {}),
+    Held("a holdout begins on the stable revision", view(AT_A, spec=HOLDOUT), {"holdout": (A, 100)}),
+    Held(
+        "a holdout stays on the revision it began with",
+        after(WITH_HOLDOUT, view(Entitlement("ranker", B), spec=HOLDOUT)),
+        {"holdout": (A, 100)},
+    ),
+    Held(
+        "a holdout whose revision is gone goes to the stable one",
+        after(WITH_HOLDOUT, view(Entitlement("ranker", B), exist=B, spec=HOLDOUT)),
+        {"holdout": (B, 100)},
+    ),
+    Held("a holdout without a stable revision waits", view(Entitlement("ranker"), exist=A, spec=HOLDOUT), {}),
+    Held(
+        "a holdout ends at its time",
+        after(WITH_HOLDOUT, view(AT_A, spec=HOLDOUT), now=datetime(2026, 3, 2, tzinfo=UTC)),
+        {},
+    ),
+    Held(
+        "a first slice that does not fit is not granted",
+        view(BIG, spec=HOLDOUT),
+        {"holdout": (A, 100)},
+        "a slice of 90% does not fit: Holdout holds 10%, 5% is stable's floor, 85% is free",
+    ),
+    Held(
+        "a next slice that does not fit leaves the present one",
+        after(GRANTED, view(BIG, spec={"policy": {"stableFloor": "50%"}})),
+        {"candidate": (B, 100)},
+        "50% is free",
+    ),
+    Held(
+        "a holdout that comes later and does not fit takes nobody's positions",
+        after(decide(view(BIG)), view(BIG, spec=HOLDOUT)),
+        {"candidate": (B, 900)},
+        "Holdout holds 10%",
+    ),
+    Held(
+        "a floor below what the comparison needs is that much",
+        view(Entitlement("ranker", A, B, 950), spec={**HOLDOUT, "policy": {"stableFloor": "0%"}}),
+        {"holdout": (A, 100)},
+        "5% is stable's floor",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.sentence) for case in LEDGERS])
+def test_the_ledger(case: Held) -> None:
+    turn = decide(case.view)
+    assert held(turn) == case.expected
+    assert case.problem in (turn.problem or "")
+    assert bool(turn.problem) == bool(case.problem)
+    positions = [
+        one for entry in turn.status.ledger for span in entry.ranges for one in range(span.first, span.last + 1)
+    ]
+    assert len(positions) == len(set(positions))
+
+
+def covered(turn: EndpointTurn) -> set[int]:
+    return {one for entry in turn.status.ledger for span in entry.ranges for one in range(span.first, span.last + 1)}
+
+
+def test_a_slice_begins_where_its_revision_says_and_grows_from_there() -> None:
+    first = decide(view())
+    wider = decide(after(first, view(replace(TEN_PERCENT, positions=200))))
+    assert covered(first) == {(start_of(B) + step) % 1000 for step in range(100)}
+    assert covered(wider) == {(start_of(B) + step) % 1000 for step in range(200)}
+
+
+@pytest.mark.parametrize(("positions", "refused"), [(850, False), (851, True)])
+def test_whether_a_slice_would_fit_is_known_before_it_is_wanted(positions: int, refused: bool) -> None:
+    assert bool(no_room(view(spec=HOLDOUT), positions)) is refused
+
+
+# Route and confirmation --------------------------------------------------------------------------------------
+
+
+def test_another_table_gets_the_next_generation_and_the_decisions_name() -> None:
+    first = decide(view(AT_A))
+    second = decide(after(first, view()))
+    assert first.status.route is not None
+    assert second.status.route is not None
+    assert (first.status.route.generation, second.status.route.generation) == (1, 2)
+    assert (second.table.generation, second.table.decision) == (2, "ranker-000003")
+    assert second.status.route.revisions == (A, B)
+
+
+def test_the_same_table_keeps_generation_and_decision() -> None:
+    first = decide(view())
+    again = decide(after(first, view(replace(TEN_PERCENT, decision="ranker-000009"))))
+    assert again.status == first.status
+
+
+def test_a_lost_status_goes_on_after_the_generation_that_was_written() -> None:
+    turn = decide(view(written_generation=41))
+    assert turn.table.generation == 42
+
+
+@pytest.mark.parametrize(
+    ("seen", "confirmed"),
+    [
+        pytest.param((), 0, id="nobody was asked"),
+        pytest.param(reports(1, None), 0, id="one could not be asked"),
+        pytest.param(reports(1, 0), 0, id="one runs an older table"),
+        pytest.param(reports(1, 1), 1, id="all run it"),
+        pytest.param(reports(7, 7), 1, id="never more than was written"),
+    ],
+)
+def test_a_generation_is_confirmed_when(seen: tuple[RouterReport, ...], confirmed: int) -> None:
+    found = view()
+    turn = decide(after(decide(found), found, reports=seen))
+    assert turn.status.route is not None
+    assert turn.status.route.confirmed_generation == confirmed
+    assert turn.status.route.confirmed_at == (NOW if confirmed else None)
+
+
+def test_what_was_confirmed_stays_so_when_a_router_falls_silent() -> None:
+    found = view()
+    confirmed = decide(after(decide(found), found, reports=reports(1, 1)))
+    later = after(confirmed, found, reports=reports(1, None), now=NOW + timedelta(hours=1))
+    assert confirmed_generation(later) == 1
+    assert decide(later).status.route == confirmed.status.route
+
+
+@pytest.mark.parametrize(
+    ("age", "rejected", "generation"),
+    [
+        pytest.param(REWRITTEN_AFTER, 1, 2, id="a router refused it long ago"),
+        pytest.param(REWRITTEN_AFTER / 2, 1, 1, id="it was refused just now"),
+        pytest.param(REWRITTEN_AFTER, 0, 1, id="nobody refused it"),
+    ],
+)
+def test_a_refused_table_is_written_again(age: timedelta, rejected: int, generation: int) -> None:
+    found = view()
+    stuck = after(decide(found), found, reports=reports(1, 0, rejected=rejected), now=NOW + age)
+    assert decide(stuck).table.generation == generation
+
+
+@pytest.mark.parametrize(
+    ("healthy", "reachable"),
+    [
+        pytest.param((), None, id="nobody was asked"),
+        pytest.param((2, None), None, id="one could not say"),
+        pytest.param((2, 0), False, id="one reaches no pod"),
+        pytest.param((2, 1), True, id="each reaches one"),
+    ],
+)
+def test_a_candidate_is_reachable(healthy: tuple[int | None, ...], reachable: bool | None) -> None:
+    seen = tuple(RouterReport("router", 1, healthy=one) for one in healthy)
+    assert routes_of(view(reports=seen)).reachable is reachable
+
+
+def test_the_routes_are_those_of_the_ledger() -> None:
+    routes = routes_of(after(decide(view(spec=HOLDOUT)), view(spec=HOLDOUT), reports=reports(1, 1)))
+    assert routes.confirmed
+    assert (routes.candidate and routes.candidate.positions, routes.holdout and routes.holdout.revision) == (100, A)
+    assert routes.referenced == {A, B}
+    assert routes.known == {A, B}
+    assert routes.mirrored is None
+
+
+def test_before_the_first_table_nothing_is_confirmed() -> None:
+    assert not routes_of(view(reports=reports(0, 0))).confirmed
+
+
+# Table -------------------------------------------------------------------------------------------------------
+
+
+def test_a_revision_without_users_is_announced() -> None:
+    table = decide(view(AT_A, exist=A + B + C)).table
+    assert table.stable is not None
+    assert (table.stable.revision, [one.revision for one in table.known]) == (A, [B, C])
+
+
+def test_a_mirror_is_a_candidates_slice_that_stable_answers() -> None:
+    (one,) = decide(view(replace(TEN_PERCENT, mirror=True))).table.slices
+    assert (one.arm, one.mirror, one.positions) == ("candidate", True, 100)
+
+
+def test_without_a_stable_revision_nobody_is_served() -> None:
+    table = decide(view(Entitlement("ranker"), exist=B)).table
+    assert (table.stable, table.slices) == (None, ())
+    assert [one.revision for one in table.known] == [B]
+
+
+@pytest.mark.parametrize(
+    ("status", "spec", "salt"),
+    [
+        pytest.param({}, {}, "uid-1", id="the uid by default"),
+        pytest.param({}, {"salt": "s"}, "s", id="the one that is given"),
+        pytest.param({"salt": "first"}, {"salt": "s"}, "first", id="the first one, for ever"),
+    ],
+)
+def test_the_salt(status: dict[str, str], spec: dict[str, str], salt: str) -> None:
+    turn = decide(view(status=ModelEndpointStatus(**status), spec=spec))
+    assert (turn.table.salt, turn.status.salt) == (salt, salt)
+
+
+# Status ------------------------------------------------------------------------------------------------------
+
+
+def test_the_columns() -> None:
+    status = decide(view()).status
+    assert (status.rollout, status.stable_revision, status.candidate_revision, status.slice) == ("ranker", A, B, "10%")
+    assert (status.replicas, status.ready_replicas, status.observed_generation) == (2, 2, 4)
+
+
+@dataclass(frozen=True)
+class Said:
+    sentence: str
+    view: EndpointView
+    condition: str
+    expected: str
+    says: str = ""
+
+
+WRITTEN = decide(view())
+SAYINGS = (
+    Said("routers serve", view(), "Ready", "True RoutersReady", "2 of 2 routers are ready"),
+    Said("no router is ready", view(routers_ready=0), "Ready", "False RoutersStarting"),
+    Said("there is no revision", view(Entitlement()), "Ready", "False NoRevision"),
+    Said("the specification can be served", view(), "Accepted", "True Accepted"),
+    Said("the table was refused", view(refusal="invalid"), "Accepted", "False InvalidTable", "invalid"),
+    Said("a new table is not confirmed", view(), "RoutersConfirmed", "False ConfirmationPending"),
+    Said(
+        "a router is behind, and is named",
+        after(WRITTEN, view(), reports=reports(1, 0, rejected=2)),
+        "RoutersConfirmed",
+        "False ConfirmationPending",
+        "router-1: runs generation 0, refused 2 tables",
+    ),
+    Said(
+        "a router does not answer, and is named",
+        after(WRITTEN, view(), reports=(RouterReport("router-0", None, error="refused"),)),
+        "RoutersConfirmed",
+        "False ConfirmationPending",
+        "router-0: refused",
+    ),
+    Said(
+        "all routers run it",
+        after(WRITTEN, view(), reports=reports(1, 1)),
+        "RoutersConfirmed",
+        "True AllConfirmed",
+    ),
+)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.sentence) for case in SAYINGS])
+def test_conditions(case: Said) -> None:
+    found = {one.type: one for one in decide(case.view).status.conditions}
+    assert list(found) == ["Ready", "RoutersConfirmed", "Accepted"]
+    assert f"{found[case.condition].status} {found[case.condition].reason}" == case.expected
+    assert case.says in found[case.condition].message
