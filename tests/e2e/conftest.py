@@ -19,6 +19,9 @@ from tests.e2e.support.scene import Scene  # noqa: E402
 from tests.e2e.support.stage import Stage, train_models  # noqa: E402
 
 NAME = "e2e"
+AT_ONCE = 3
+"""Scenarios played at once: each starts some six pods, and a model server takes a second or two of CPU to start."""
+
 STANDING = "CROSSFADE_E2E_CLUSTER"
 """Names a cluster on which Crossfade is installed already: it is used as it stands and left standing."""
 
@@ -40,10 +43,10 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture(scope="session")
 def side_by_side(request: pytest.FixtureRequest, stage: Stage) -> Iterator[dict[Scenario, Future[None]]]:
-    """Every selected scenario, started at once: most of the time they only wait, each in its own namespace."""
+    """Every selected scenario, some at a time: mostly they only wait, each in its own namespace."""
     calls = [getattr(item, "callspec", None) for item in request.session.items]
     selected = [call.params["scenario"] for call in calls if call is not None and "scenario" in call.params]
-    with ThreadPoolExecutor(max_workers=max(1, len(selected))) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         yield {scenario: pool.submit(play, scenario, stage) for scenario in selected}
 
 
