@@ -31,8 +31,8 @@ class Outcome:
 
     @property
     def steps_taken(self) -> int:
-        """Different steps that decisions led to."""
-        return len({decision.step for decision in self.decisions if decision.action in ("Start", "Advance")})
+        """Different steps whose slice the candidate was granted."""
+        return len({decision.step for decision in self.decisions if decision.action == "Advance"})
 
     @property
     def last(self) -> Decision | None:
@@ -102,8 +102,8 @@ def _state(rollout: Rollout, traffic: Traffic | None) -> str:
 
 
 def _exposed(decisions: tuple[Decision, ...]) -> float:
-    """Seconds between the decision that gave the first slice and the one that ended the rollout."""
-    times = [decision.at for decision in decisions if decision.at is not None]
+    """Seconds between the decision that granted the first slice and the one that ended the rollout."""
+    times = [decision.at for decision in decisions if decision.at is not None and decision.action != "Start"]
     return (times[-1] - times[0]).total_seconds() if len(times) > 1 else 0.0
 
 

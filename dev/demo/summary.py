@@ -88,6 +88,7 @@ def _load(load: Summary) -> str:
         f"The listeners: {load['users']:,} users sent {load['requests']:,} requests, {load['rate']:.0f} a second; "
         f"half were answered within {delays['p50']} ms, 99 % within {delays['p99']} ms. "
         f"{own['requests']:,} failed because no model knows the track yet ({own['requests'] / load['requests']:.1%})."
+        + (f" The machine was too busy for {load['skipped']:,} more." if load.get("skipped") else "")
     )
 
 

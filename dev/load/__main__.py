@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from dev.load.models import Models
+from dev.load.models import Models, train_if_stale
 from dev.load.runner import Load, Runner
 from dev.load.tally import Tally
 
@@ -22,6 +22,7 @@ LONGEST = 3600.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play one load; 0 when nothing failed but what the models fail themselves, 1 otherwise."""
     options = _options(arguments)
+    train_if_stale(options.models)
     tally = Tally(Models.in_directory(options.models))
     try:
         elapsed = asyncio.run(_play(options, tally))
@@ -62,7 +63,7 @@ def _print_line(runner: Runner) -> None:
     text = (
         f"{runner.elapsed:5.0f} s  {tally.requests:,} requests by {len(tally.per_user):,} users  [{share}]  "
         f"p50 {delays['p50']} ms, p99 {delays['p99']} ms  failed {tally.failed.total()}"
-    )
+    ) + (f"  skipped {tally.skipped}" if tally.skipped else "")
     print(f"\r{text}\x1b[K" if sys.stderr.isatty() else text, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
 
 

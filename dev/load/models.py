@@ -7,11 +7,15 @@ answering version does not know fails for a reason of the model's own; any other
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from serving_image.training import population
+
+ROOT = Path(__file__).parents[2]
 
 FIRST_UNKNOWN_TRACK = {
     "v1": population.KNOWN_TRACKS,
@@ -42,6 +46,19 @@ class Models:
         """Whether this failure is the model's own: it answered 500 for a track that it does not know."""
         unknown_from = FIRST_UNKNOWN_TRACK.get(self.name(digest), population.KNOWN_TRACKS)
         return digest is not None and status == 500 and track >= unknown_from
+
+
+def train_if_stale(directory: Path) -> None:
+    """Train the demo's models into `directory` unless they are there and newer than what trains them: some seconds.
+
+    Training is deterministic, so these are the models of the image.
+    """
+    trained = [directory / name / "model.onnx" for name in FIRST_UNKNOWN_TRACK]
+    newest = max(source.stat().st_mtime for source in Path(population.__file__).parent.glob("*.py"))
+    if all(path.is_file() and path.stat().st_mtime >= newest for path in trained):
+        return
+    argv = [sys.executable, "-m", "serving_image.training.train", "--output", str(directory)]
+    subprocess.run(argv, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def _digest(path: Path) -> str:

@@ -23,6 +23,8 @@ class Load:
     rate: float = 300.0
     seconds: float = 60.0
     connections: int = 64
+    backlog: int = 512
+    """Requests due and unanswered at most; beyond that they are skipped and counted as such, never sent late."""
     timeout: float = 10.0
     seed: int = 1
     model: str = "ranker"
@@ -68,12 +70,18 @@ class Runner:
         """Send everything, calling `every_second` meanwhile."""
         self._began = time.monotonic()
         reporting = asyncio.create_task(self._report(every_second))
+        waiting: set[asyncio.Task[None]] = set()
         try:
             async with asyncio.TaskGroup() as under_way:
                 for due, play in self._load.schedule():
                     if not await self._sleep_until(due):
                         break
-                    under_way.create_task(self._one(due, play))
+                    if len(waiting) >= self._load.backlog:
+                        self.tally.skipped += 1
+                        continue
+                    task = under_way.create_task(self._one(due, play))
+                    waiting.add(task)
+                    task.add_done_callback(waiting.discard)
         finally:
             reporting.cancel()
             for connection in self._idle:
@@ -96,6 +104,8 @@ class Runner:
 
     async def _one(self, due: float, play: Play) -> None:
         async with self._slots:
+            if self._stopped.is_set():
+                return
             outcome = await self._ask(play)
         self.tally.add(play, outcome, self.elapsed - due, self.elapsed)
 

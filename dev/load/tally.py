@@ -65,6 +65,8 @@ class Tally:
 
     models: Models
     requests: int = 0
+    skipped: int = 0
+    """Requests that were due but not sent, because too many were unanswered: the load could not keep its rate."""
     statuses: Counter[str] = field(default_factory=Counter)
     by_model: dict[str, OneModel] = field(default_factory=dict)
     per_user: Counter[int] = field(default_factory=Counter)
@@ -107,6 +109,7 @@ class Tally:
         return {
             "elapsed": round(elapsed, 1),
             "requests": self.requests,
+            "skipped": self.skipped,
             "rate": round(self.requests / elapsed, 1) if elapsed > 0 else 0.0,
             "users": len(self.per_user),
             "busiest_user_requests": max(self.per_user.values(), default=0),

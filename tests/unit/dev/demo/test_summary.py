@@ -32,11 +32,12 @@ def _outcome(model: str, phase: str, stable: str, *decisions: Decision) -> Outco
 
 
 GOOD = _outcome(
-    "v2", "Promoted", V2, _decision(1, "Start", 1, "CandidateReady"), _decision(2, "Advance", 2, "StepProven"),
-    _decision(3, "Advance", 3, "StepProven"), _decision(4, "Promote", 3, "AllStepsProven"),
+    "v2", "Promoted", V2, _decision(0, "Start", 1, "NewTemplate"), _decision(1, "Advance", 1, "CandidateReady"),
+    _decision(2, "Advance", 2, "StepProven"), _decision(3, "Advance", 3, "StepProven"),
+    _decision(4, "Promote", 3, "AllStepsProven"),
 )  # fmt: skip
 BAD = _outcome(
-    "v3", "RolledBack", V2, _decision(5, "Start", 1, "CandidateReady"), _decision(6, "Rollback", 0, "EvidenceOfHarm")
+    "v3", "RolledBack", V2, _decision(5, "Advance", 1, "CandidateReady"), _decision(6, "Rollback", 0, "EvidenceOfHarm")
 )
 LOAD: dict[str, Any] = {
     "requests": 30000, "users": 4900, "rate": 300.0, "latency_ms": {"p50": 3.0, "p90": 6.0, "p99": 20.0},

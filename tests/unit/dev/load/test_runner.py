@@ -129,6 +129,27 @@ async def test_latency_counts_from_when_a_request_was_due() -> None:
     assert median > 0.1
 
 
+async def test_a_load_that_is_too_much_is_cut_not_sent_late() -> None:
+    released = asyncio.Event()
+
+    async def respond(number: int, writer: asyncio.StreamWriter) -> bool:
+        await released.wait()
+        return await _answer(writer)
+
+    async with _server(respond) as (port, heads):
+        tally = Tally(Models())
+        load = Load("127.0.0.1", port, rate=400, seconds=0.5, connections=2, backlog=10)
+        playing = asyncio.create_task(Runner(load, tally).run(lambda runner: None))
+        async with asyncio.timeout(20):
+            while tally.skipped < 20:  # noqa: ASYNC110 - counted by the load, which knows no event
+                await asyncio.sleep(0.01)
+            released.set()
+            await playing
+    assert tally.requests + tally.skipped == len(list(load.schedule()))
+    assert tally.requests == len(heads)
+    assert not tally.failed
+
+
 async def test_a_stopped_load_ends_and_waits_for_what_is_under_way() -> None:
     tally = Tally(Models())
 

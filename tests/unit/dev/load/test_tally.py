@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dev.load.connection import Answer, NoAnswer
-from dev.load.models import Models
+from dev.load.models import Models, train_if_stale
 from dev.load.tally import Latencies, Tally
 from serving_image.training.population import ESTABLISHED_TRACKS, KNOWN_TRACKS, Play
 
@@ -56,3 +58,15 @@ def test_quantiles_are_right_to_five_percent() -> None:
     for share in (0.5, 0.9, 0.99):
         assert latencies.quantile(share) == pytest.approx(share, rel=0.05)
     assert Latencies().quantile(0.5) is None
+
+
+def test_models_are_named_by_their_files_and_trained_when_they_are_missing(tmp_path: Path) -> None:
+    train_if_stale(tmp_path)
+    models = Models.in_directory(tmp_path)
+    assert sorted(models.names.values()) == ["v1", "v2", "v3"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.onnx")}
+    train_if_stale(tmp_path)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/model.onnx")} == before
+    (tmp_path / "v2" / "model.onnx").unlink()
+    train_if_stale(tmp_path)
+    assert Models.in_directory(tmp_path) == models
