@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from crossfade_operator.core.assignment import assign
 from crossfade_operator.core.routing import Slice
 from tests.dataplane.conftest import NewRouter
+from tests.dataplane.load import Connection, request, told
 from tests.dataplane.rig import Model, get
 from tests.dataplane.tables import SALT, candidate, table
 
@@ -42,6 +45,15 @@ def test_what_outsiders_say_about_arms_is_dropped(
     assert answer.headers["x-revision"] == stable_model.revision
     assert answer.headers["x-seen"] == f"stable/{assign(SALT, unit).bucket}"
     assert answer.headers["x-got"] == f",,,{unit}", "internal headers of a client reached the model server"
+
+
+def test_a_unit_sent_twice_is_one_unit(new_router: NewRouter, stable_model: Model) -> None:
+    """As HTTP has it, lines of the same name are one value, joined by a comma."""
+    router = new_router(table(stable_model.backend))
+    with contextlib.closing(Connection(router.port)) as connection:
+        connection.send(request("one", extra="x-user-id: two\r\n"))
+        answer = connection.receive()
+    assert told(answer) == ("stable", str(assign(SALT, "one,two").bucket))
 
 
 def test_labels_cannot_be_forged_where_nothing_is_routed(new_router: NewRouter) -> None:

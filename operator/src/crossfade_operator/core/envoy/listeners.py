@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from crossfade_operator.core.envoy.counters import loggers
 from crossfade_operator.core.envoy.places import (
-    ARM_HEADER,
-    BUCKET_HEADER,
     COOKIE_HEADER,
     FORCE_HEADER,
+    INTERNAL_HEADERS,
     KNOWN_UNIT_HEADER,
     LISTENER_HEADER,
     ROUTES,
@@ -34,29 +33,28 @@ _IDLE = 300
 
 def public_listeners(table: RoutingTable, places: Places) -> list[Json]:
     """The listeners for users and testers. Only the testers' one lets the header that forces an arm through."""
-    internal = [ARM_HEADER, BUCKET_HEADER, UNIT_HEADER, KNOWN_UNIT_HEADER, COOKIE_HEADER]
-    found = [_public(table, places, "users", places.http, [*internal, FORCE_HEADER])]
+    found = [_public(table, places, "users", places.http, INTERNAL_HEADERS)]
     if table.testers:
-        found.append(_public(table, places, "testers", places.testers, internal))
+        forgiving = [header for header in INTERNAL_HEADERS if header != FORCE_HEADER]
+        found.append(_public(table, places, "testers", places.testers, forgiving))
     return found
 
 
 def ops_listener(places: Places) -> Json:
     """The listener for probes, Prometheus and the controller; it has no part in what users see."""
     mark = _set(LISTENER_HEADER, "ops")
-    manager = _manager(places, "ops", [mark], suppress_envoy_headers=True)
+    manager = _manager(places, "ops", [mark])
     return _listener("ops", places.address, places.ops, manager)
 
 
 def _public(table: RoutingTable, places: Places, name: str, port: int, internal: Iterable[str]) -> Json:
-    removals = [{"remove": header} for header in internal]
+    removals = [{"remove": header} for header in internal if header != LISTENER_HEADER]
     mutations = [*removals, _set(LISTENER_HEADER, "users"), *_unit_from_cookie(table)]
     idle = max(_IDLE, int(table.request_timeout.total_seconds()) + 5)
     manager = _manager(
         places,
         name,
         mutations,
-        suppress_envoy_headers=True,
         access_log=loggers(table),
         stream_idle_timeout=f"{idle}s",
         request_headers_timeout="10s",
@@ -64,12 +62,12 @@ def _public(table: RoutingTable, places: Places, name: str, port: int, internal:
     return _listener(name, places.address, port, manager)
 
 
-def _manager(places: Places, name: str, mutations: list[Json], suppress_envoy_headers: bool, **more: object) -> Json:
+def _manager(places: Places, name: str, mutations: list[Json], **more: object) -> Json:
     early = {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": typed(_MUTATION, mutations=mutations),
     }
-    router = typed(_ROUTER, suppress_envoy_headers=suppress_envoy_headers)
+    router = typed(_ROUTER, suppress_envoy_headers=True)
     return typed(
         _MANAGER,
         stat_prefix=name,

@@ -18,6 +18,16 @@ KNOWN_UNIT_HEADER = "x-crossfade-known"
 COOKIE_HEADER = "x-crossfade-cookie"
 ARM_HEADER = "x-arm"
 BUCKET_HEADER = "x-abucket"
+INTERNAL_HEADERS = (
+    ARM_HEADER,
+    BUCKET_HEADER,
+    LISTENER_HEADER,
+    FORCE_HEADER,
+    UNIT_HEADER,
+    KNOWN_UNIT_HEADER,
+    COOKIE_HEADER,
+)
+"""What nobody outside may say."""
 
 
 @dataclass(frozen=True)

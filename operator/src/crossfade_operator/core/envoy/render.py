@@ -43,7 +43,7 @@ def _files(table: RoutingTable, where: Places) -> dict[str, str]:
     """A turn that changes nothing, and most do, costs nothing here."""
     check(table)
     files = {
-        "envoy.yaml": json.dumps(bootstrap(table.endpoint, where), indent=2),
+        "envoy.yaml": json.dumps(bootstrap(table.endpoint, table.unit_header, where), indent=2),
         "lds.json": _response("envoy.config.listener.v3.Listener", public_listeners(table, where)),
         "cds.json": _response("envoy.config.cluster.v3.Cluster", clusters(table)),
         "rds.json": _response("envoy.config.route.v3.RouteConfiguration", [route_configuration(table)]),
