@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
 import pytest
 
+from crossfade_operator.core.assignment import assign
 from tests.dataplane.conftest import NewModel, NewRouter
-from tests.dataplane.load import Load
+from tests.dataplane.load import Connection, Load, request
 from tests.dataplane.rig import Model, eventually, get
-from tests.dataplane.tables import candidate, table
+from tests.dataplane.tables import SALT, candidate, table
 
 
 def test_killing_the_candidate_under_load_fails_no_request(
@@ -55,6 +57,22 @@ def test_a_posted_request_is_sent_again_with_its_body(
     router = new_router(table(stable_model.backend, slices=(candidate(failing.backend, 950),)))
     answers = [get(router.port, headers={"x-user-id": f"u{n}"}, method="POST") for n in range(40)]
     assert {answer.headers["x-revision"] for answer in answers} == {stable_model.revision}
+
+
+@pytest.mark.parametrize(("size", "covered"), [(900_000, True), (3_000_000, False)], ids=["fits", "too-big"])
+def test_a_body_is_sent_again_only_if_the_router_could_keep_it(
+    new_router: NewRouter, new_model: NewModel, stable_model: Model, size: int, covered: bool
+) -> None:
+    failing = new_model("failing", status=500)
+    router = new_router(table(stable_model.backend, slices=(candidate(failing.backend, 950),)))
+    unit = next(f"u{n}" for n in range(100) if assign(SALT, f"u{n}").position < 950)
+    with contextlib.closing(Connection(router.port)) as connection:
+        connection.send(request(unit, f"content-length: {size}\r\n").replace(b"GET", b"POST", 1))
+        with contextlib.suppress(ConnectionError):  # A refusal may come before the body is through.
+            connection.send(b"x" * size)
+        status = connection.receive().status
+    assert (status == 200) is covered, status
+    eventually("the error is counted", lambda: router.total("errors", arm="candidate") == (0 if covered else 1))
 
 
 def test_a_hanging_candidate_is_covered_for_when_each_try_is_limited(
