@@ -75,6 +75,8 @@ async def configuration(kubeconfig: Path | None = None, environ: Mapping[str, st
             await load_kube_config(config_file=chosen, client_configuration=loaded)  # type: ignore[no-untyped-call]
     except (ConfigException, OSError, ValueError, YAMLError) as error:
         raise NoCluster(f"no way to the API server: {error}; run in a pod, or set KUBECONFIG") from error
+    # Looking for proxies and ~/.netrc takes two jobs in threads for every request; a kubeconfig's proxy-url is kept.
+    loaded.client_session_kwargs = {"trust_env": False}
     return loaded
 
 
