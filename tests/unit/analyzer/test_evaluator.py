@@ -331,3 +331,20 @@ def test_every_look_can_be_verified(world: World) -> None:
         digest = world.ask().digest
         assert digest
         assert verify(world.store, digest).differences == ()
+
+
+def test_a_candidate_that_fails_every_request_is_harmful_also_after_a_torn_scrape(world: World) -> None:
+    router = world.routers[0]
+    labels = {"arm": "candidate", "abucket": "7", "served": "new", "model_endpoint": router.endpoint}
+    router.served("candidate", 7, 1)  # it failed, but the scrape had read the errors when it ended
+    world.prometheus.scrape()
+    router.add("envoy_crossfade_errors", 1, **labels)
+    for _ in range(2):
+        world.users("stable", 9)
+        for failing in world.routers:
+            for bucket in range(100):
+                failing.served("candidate", bucket, 1, 1)
+        world.prometheus.scrape()
+    assert world.ask().verdict is Verdict.HARMFUL
+    errors, requests = world.looks()[0].counts["error-rate"][0][1], world.looks()[0].requests[1]
+    assert (errors[7], requests[7]) == (4, 4)

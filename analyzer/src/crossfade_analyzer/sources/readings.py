@@ -98,13 +98,24 @@ def read_router(
     _refuse_missing_arm(by_name["requests"], arms, selector)
     fallbacks = [i for i in by_name["requests"] if _fell_back(i.labels, arms)]
     failures = [i for i in by_name["errors"] if not _fell_back(i.labels, arms)]
+    requests = cells(by_name["requests"], arms)
+    slower = {bound: [i for i in by_name["slower"] if i.labels.get("bound") == bound] for bound in bounds}
     return RouterCounts(
-        requests=cells(by_name["requests"], arms),
-        errors=cells([*failures, *fallbacks], arms),
-        slower={
-            bound: cells((i for i in by_name["slower"] if i.labels.get("bound") == bound), arms) for bound in bounds
-        },
+        requests=requests,
+        errors=_at_most(requests, cells([*failures, *fallbacks], arms)),
+        slower={bound: _at_most(requests, cells(items, arms)) for bound, items in slower.items()},
     )
+
+
+def _at_most(requests: Cells, events: Cells) -> Cells:
+    """Events without those whose requests were counted in an earlier window.
+
+    A router counts a request and its error at once, but a scrape reads its counters one after the other: what ends
+    meanwhile shows as a request now and as an error in the next scrape. Where nearly every request fails, such errors
+    would exceed the next window's requests for ever, and a candidate that answers nobody could not be judged.
+    """
+    control, candidate = (tuple(map(min, *pair)) for pair in zip(requests, events, strict=True))
+    return control, candidate
 
 
 def _answered_by_own(labels: Mapping[str, str], arms: Arms) -> bool:
