@@ -104,7 +104,7 @@ def _was_never_exposed(scene: Scene, actions: list[str]) -> None:
 def crash_after_exposure(scene: Scene) -> None:
     """A candidate that dies under its users: stable answers them, and a candidate that keeps dying is taken out."""
     first = scene.open()
-    with scene.users(rate=40) as users:
+    with scene.users(rate=30) as users:
         scene.apply(rollout("v2", steps=HALF))
         exposed = scene.exposed(step=1, seconds=120)
         candidate = str(exposed.candidate)
@@ -138,7 +138,7 @@ def _kill_until_out(scene: Scene, candidate: str) -> Rollout:
 def supersede(scene: Scene) -> None:
     """A newer template in mid-rollout: the old candidate's slice goes back to stable before the new one gets any."""
     first = scene.open()
-    with scene.users(rate=40) as users:
+    with scene.users(rate=30) as users:
         scene.apply(rollout("v2", steps=HALF))
         old = str(scene.exposed(step=1, seconds=120).candidate)
         _answers(scene, users, "v2")

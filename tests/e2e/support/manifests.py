@@ -61,7 +61,14 @@ def rollout(
     container["image"] = image or container["image"]
     container["env"] = [{"name": name, "value": value} for name, value in (environment or {}).items()]
     container["resources"]["requests"]["cpu"] = "10m"
+    container["startupProbe"] = {**container["livenessProbe"], "periodSeconds": 2, "failureThreshold": 60}
+    for probe in ("readinessProbe", "livenessProbe"):
+        container[probe] |= _PATIENT
     return found
+
+
+_PATIENT: Json = {"timeoutSeconds": 10, "failureThreshold": 6}
+"""Several models start at the same time on one machine here: slowness must not pass for death."""
 
 
 def _read(name: str) -> Json:

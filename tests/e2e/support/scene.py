@@ -128,13 +128,12 @@ class Scene:
         self.wait("the end of watching", check, seconds + 30)
 
     def gone(self, revision: str, seconds: float) -> None:
-        """Return when nothing of a revision is left."""
+        """Return when no pod of a revision is left."""
 
         def check() -> None:
-            left = self.stage.deployments(self.name, f"crossfade.dev/revision={revision}")
             pods = self.stage.pods(self.name, f"crossfade.dev/revision={revision}")
-            if left or pods:
-                raise NotYetError(f"{len(left)} Deployments and {len(pods)} pods")
+            if pods:
+                raise NotYetError(f"{len(pods)} pods")
 
         self.wait(f"the end of {revision}", check, seconds)
 
