@@ -86,6 +86,7 @@ class Lease:
         self._duration = duration
         self._clock = clock
         self._held_until = float("-inf")
+        self._known: dict[str, Any] | None = None
         self._seen: tuple[str, str] | None = None
         self._seen_at = 0.0
         self.attempted_at = clock()
@@ -104,10 +105,13 @@ class Lease:
         logger.info("%s leads by Lease %s/%s", self.identity, self._name.namespace, self._name.name)
 
     async def keep(self) -> None:
-        """Renew until the Lease is lost, then raise `NotLeader`."""
+        """Renew until the Lease is lost, then raise `NotLeader`. A renewal that failed is tried again sooner."""
+        pause = RENEW_EVERY
         while True:
-            await asyncio.sleep(min(RENEW_EVERY, max(self.remaining(), 0.0)))
-            if not await self.attempt() and not self.leads():
+            await asyncio.sleep(min(pause, max(self.remaining(), 0.0)))
+            renewed = await self.attempt()
+            pause = RENEW_EVERY if renewed else min(LOOK_EVERY, RENEW_EVERY)
+            if not renewed and not self.leads():
                 self._telemetry.leading(False)
                 raise NotLeader(f"{self.identity} could not renew its Lease in time, or another took it")
 
@@ -115,7 +119,8 @@ class Lease:
         """Take the Lease or renew it; False when another holds it or the API server does not answer."""
         asked_at = self._clock()
         try:
-            async with asyncio.timeout(ATTEMPT_WITHIN):
+            # A holder waits for a slow server as long as it leads: to begin anew would only ask it for more.
+            async with asyncio.timeout(max(self.remaining(), ATTEMPT_WITHIN)):
                 taken = await self._take()
         except (ClusterError, TimeoutError) as error:
             logger.debug("the Lease could not be asked for: %s", error)
@@ -149,6 +154,8 @@ class Lease:
 
     async def _take(self) -> bool | None:
         """True: ours. False: another's. None: it changed while we looked, so look again."""
+        if self.leads() and (known := self._known) is not None:
+            return await self._write("PUT", self._path, known, known["spec"])
         try:
             found = await self._api.request("GET", self._path)
         except NotFound:
@@ -156,6 +163,7 @@ class Lease:
         spec = found.get("spec") or {}
         holder = spec.get("holderIdentity") or ""
         if holder == self.identity and self.leads():
+            # Somebody else edited it: what we knew of it is stale, the Lease is still ours.
             return await self._write("PUT", self._path, found, spec)
         if holder not in ("", self.identity) and not self._seems_dead(holder, spec):
             return False
@@ -178,8 +186,9 @@ class Lease:
             "leaseDurationSeconds": int(self._duration),
             "renewTime": _now(),
         }
+        self._known = None
         try:
-            await self._api.request(method, path, body={**found, "spec": mine})
+            self._known = await self._api.request(method, path, body={**found, "spec": mine})
         except Conflict:
             return None
         return True

@@ -26,7 +26,7 @@ SELECTOR = f"app.kubernetes.io/managed-by=crossfade,{ENDPOINT_LABEL}"
 WATCH_FOR = 300
 SILENCE = 70.0
 """Seconds; the API server sends a bookmark about every minute."""
-PAGE = 250
+PAGE = 100
 RETRY_FROM, RETRY_TO = 0.2, 10.0
 
 

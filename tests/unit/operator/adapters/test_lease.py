@@ -79,6 +79,28 @@ async def test_the_holder_stops_writing_before_anybody_can_take_over(api: FakeLe
     assert not await two.attempt()
 
 
+async def test_a_renewal_is_one_request(api: FakeLeaseApi, clock: Stopwatch) -> None:
+    one, asked = contender(api, "one", clock), list[str]()
+    await one.attempt()
+    api.before = asked.append
+    assert await one.attempt()
+    assert asked == ["PUT"]
+
+
+async def test_a_holder_whose_lease_another_took_learns_it_at_its_next_renewals(
+    api: FakeLeaseApi, clock: Stopwatch
+) -> None:
+    one = contender(api, "one", clock)
+    await one.attempt()
+    assert api.lease is not None
+    api.lease["spec"]["holderIdentity"] = "two"
+    api.touch()
+    assert not await one.attempt()
+    assert not await one.attempt()
+    assert not one.leads()
+    assert api.holder == "two"
+
+
 async def test_time_counts_from_before_the_request_not_from_its_answer(api: FakeLeaseApi, clock: Stopwatch) -> None:
     one = contender(api, "one", clock)
 
@@ -189,6 +211,7 @@ async def test_keeping_ends_when_another_holds_the_lease(
     await one.attempt()
     assert api.lease is not None
     api.lease["spec"]["holderIdentity"] = "two"
+    api.touch()
     with pytest.raises(NotLeader):
         await asyncio.wait_for(one.keep(), 5)
 

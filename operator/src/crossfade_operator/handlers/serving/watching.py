@@ -30,6 +30,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True
     settings.watching.server_timeout = 300
+    settings.watching.chunk_size = 100
     settings.watching.connect_timeout = 5
     settings.watching.inactivity_timeout = SILENCE
     settings.networking.request_timeout = 30
