@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from crossfade_analyzer.contract import Evaluation, EvaluationRequest, Reason, Verdict
@@ -237,3 +239,17 @@ async def test_a_longer_deadline_for_a_running_start_is_kept_to_the_new_end() ->
     assert world.status.candidate is not None
     lasted = world.status.decisions[-1].at - world.status.candidate.started_at
     assert lasted.total_seconds() == pytest.approx(1200, abs=5)
+
+
+async def test_steps_that_are_edited_change_nobodys_share_until_the_next_decision() -> None:
+    world = await started()
+    before, decided = world.endpoint_status["ledger"], world.status.decision_count
+    world.verdicts.judge = scripted.undecided
+    world.apply(rollout("v2", steps=[{"slice": "30%", "hold": "1m"}, {"slice": "60%", "hold": "1m"}]))
+    await world.run(seconds=600)
+    assert (world.endpoint_status["ledger"], world.status.decision_count) == (before, decided)
+    assert "step 1/2 at 1%" in (world.status.message or "")
+    assert {request.step.share for request in world.verdicts.asked} == {Decimal("0.01")}
+    world.verdicts.judge = scripted.proven
+    await world.until_step(2)
+    assert world.status.decisions[-1].slice == "60%"

@@ -111,6 +111,10 @@ class Candidate(StatusModel):
     deadline_at: Timestamp = Field(description="When its pods must be ready.")
     since: Timestamp | None = Field(default=None, description="When every router had confirmed its first slice.")
     step: StrictInt = Field(default=0, ge=0, le=19, description="Index of the step, from 0.")
+    positions: StrictInt = Field(
+        default=0, ge=0, le=1000, description="How many of the 1000 positions this step was granted."
+    )
+    mirror: StrictBool = Field(default=False, description="It gets copies of their requests, and answers no user.")
     step_started_at: Timestamp | None = Field(
         default=None, description="When every router had confirmed the slice of this step."
     )

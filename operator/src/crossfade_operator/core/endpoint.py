@@ -19,13 +19,11 @@ from crossfade_operator.api.modelendpoint_status import (
     PositionRange,
     Route,
 )
-from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
 from crossfade_operator.core import conditions
 from crossfade_operator.core.conditions import Wanted
 from crossfade_operator.core.envoy import content_digest
 from crossfade_operator.core.reasons import Reason
-from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.view import Routes
 from crossfade_operator.core.routing import MOST_POSITIONS, Backend, InvalidTable, RoutingTable, Slice, digest
 from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allocate, percent, start_of
@@ -84,14 +82,15 @@ class EndpointTurn:
     problem: str | None = None
 
 
-def entitlement_of(name: str, spec: ModelRolloutSpec, status: ModelRolloutStatus) -> Entitlement:
-    """What a rollout's status entitles it to: a slice while it shifts or is analysed, none otherwise."""
+def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
+    """What a rollout's status entitles it to: the slice it was granted while it shifts or is analysed, else none."""
     candidate = status.candidate
     decision = status.decisions[-1].name if status.decisions else ""
     if candidate is None or candidate.stage not in (Stage.SHIFTING, Stage.ANALYZING):
         return Entitlement(name, status.stable_revision, decision=decision)
-    step = spec.strategy.steps[step_index(spec, candidate)]
-    return Entitlement(name, status.stable_revision, candidate.revision, step.slice.positions, step.mirror, decision)
+    return Entitlement(
+        name, status.stable_revision, candidate.revision, candidate.positions, candidate.mirror, decision
+    )
 
 
 def confirmed_generation(view: EndpointView) -> int:

@@ -98,7 +98,6 @@ def look_is_due(view: View) -> bool:
 
 def request_for(subject: str, view: View, candidate: Candidate) -> EvaluationRequest:
     """The question about the candidate as it is now; the view's candidate holds a slice and a plan."""
-    step = view.spec.strategy.steps[step_of(view, candidate)]
     others = view.routes.holdout.positions if view.routes.holdout else 0
     stable = view.status.stable_revision
     if not candidate.plan or candidate.since is None or candidate.step_started_at is None or stable is None:
@@ -112,6 +111,6 @@ def request_for(subject: str, view: View, candidate: Candidate) -> EvaluationReq
         step=Step(
             index=step_of(view, candidate),
             started_at=candidate.step_started_at,
-            share=Decimal(step.slice.positions) / Decimal(1000 - others),
+            share=Decimal(candidate.positions) / Decimal(1000 - others),
         ),
     )

@@ -11,7 +11,7 @@ from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
-from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, ModelRolloutStatus, Stage
+from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Candidate, ModelRolloutStatus, Stage
 from crossfade_operator.core.children import revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
 from crossfade_operator.core.endpoint import EndpointView, no_room, routes_of
@@ -149,13 +149,19 @@ def _with_pods(world: World, view: View, rollout: Obj) -> View:
     return replace(view, pods=seen)
 
 
+def _wanted(spec: ModelRolloutSpec, candidate: Candidate) -> int:
+    """The positions for which there must be room: those of the first step, of the one granted, or of the next."""
+    if candidate.stage is Stage.SHIFTING:
+        return candidate.positions
+    steps, index = spec.strategy.steps, step_index(spec, candidate)
+    return steps[index if candidate.stage is Stage.STARTING else min(index + 1, len(steps) - 1)].slice.positions
+
+
 def _with_plan(world: World, view: View, endpoint: EndpointView | None) -> View:
     candidate = view.status.candidate
     if endpoint is None or candidate is None or candidate.stage is Stage.WITHDRAWING:
         return view
-    steps, index = view.spec.strategy.steps, step_index(view.spec, candidate)
-    following = index if candidate.stage is not Stage.ANALYZING else min(index + 1, len(steps) - 1)
-    view = replace(view, no_room=no_room(endpoint, steps[following].slice.positions))
+    view = replace(view, no_room=no_room(endpoint, _wanted(view.spec, candidate)))
     own = {name: MetricSpec.model_validate(obj["spec"]) for name, obj in world.metrics.items()}
     try:
         return replace(view, plan=plan_for(endpoint.name, endpoint.spec, view.spec, own))

@@ -100,7 +100,7 @@ class Reconciler:
         kept = revisions.replicas_by_revision(after.spec, after.status, after.routes, after.now)
         entitled = replace(
             seen,
-            entitlement=endpoints.entitlement_of(view.name, view.spec, turn.status),
+            entitlement=endpoints.entitlement_of(view.name, turn.status),
             backends=revisions.backends(rollout, kept, templates, self._settings.cluster_domain),
             awaited=_is_awaited(after),
         )

@@ -134,7 +134,7 @@ def _hold_is_running(view: View, candidate: Candidate) -> Finding | None:
 def _requests_are_too_few(view: View, candidate: Candidate) -> Finding | None:
     step = view.spec.strategy.steps[step_of(view, candidate)]
     seen = candidate.requests.candidate_in_step
-    if step.mirror or seen >= step.min_requests:
+    if candidate.mirror or seen >= step.min_requests:
         return None
     return Finding(Reason.INSUFFICIENT_DATA, f"{seen:,} of {step.min_requests:,} requests seen by the candidate")
 
@@ -142,7 +142,7 @@ def _requests_are_too_few(view: View, candidate: Candidate) -> Finding | None:
 def _proof_is_missing(view: View, candidate: Candidate) -> Finding | None:
     analysis = view.spec.strategy.analysis
     needed = is_last_step(view, candidate) or analysis.prove_before is ProveBefore.NEXT_STEP
-    if candidate.proven or not needed or view.spec.strategy.steps[step_of(view, candidate)].mirror:
+    if candidate.proven or candidate.mirror or not needed:
         return None
     ends = hold_ends_at(view, candidate)
     due = ends + analysis.inconclusive_after if ends else None

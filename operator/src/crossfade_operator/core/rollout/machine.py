@@ -150,14 +150,14 @@ def _leave_starting(view: View, turn: Turn) -> Turn:
 def _begin_analysis_when_routed(view: View, turn: Turn) -> Turn:
     candidate = candidate_of(turn)
     step = view.spec.strategy.steps[checks.step_of(view, candidate)]
-    grant = view.routes.mirrored if step.mirror else view.routes.candidate
-    granted = grant is not None and grant.revision == candidate.revision and grant.positions == step.slice.positions
+    grant = view.routes.mirrored if candidate.mirror else view.routes.candidate
+    granted = grant is not None and grant.revision == candidate.revision and grant.positions == candidate.positions
     if not granted or not view.routes.confirmed:
         return turn
     return turn.set_candidate(
         stage=Stage.ANALYZING,
         step_started_at=view.now,
-        since=candidate.since or (None if step.mirror else view.now),
+        since=candidate.since or (None if candidate.mirror else view.now),
         next_look_at=view.now + min(view.spec.strategy.analysis.interval, step.hold),
     )
 
@@ -165,8 +165,7 @@ def _begin_analysis_when_routed(view: View, turn: Turn) -> Turn:
 def _advance_when_done(view: View, turn: Turn) -> Turn:
     """Only a look that has just answered lets a step end: an outage of any length advances nothing."""
     candidate = candidate_of(turn)
-    step = view.spec.strategy.steps[checks.step_of(view, candidate)]
-    fresh = isinstance(view.evaluation, Evaluation) or step.mirror
+    fresh = isinstance(view.evaluation, Evaluation) or candidate.mirror
     if not fresh or checks.first(checks.WAITS, view, candidate):
         return turn
     return moves.next_step(view, turn, Reason.STEP_PROVEN)

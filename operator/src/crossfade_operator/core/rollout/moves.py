@@ -50,21 +50,29 @@ def first_slice(view: View, turn: Turn) -> Turn:
 
 
 def next_step(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
-    """To the next step, or to promotion after the last."""
-    candidate = candidate_of(turn)
+    """To the next step, or to promotion after the last.
+
+    Copies prove nothing: a mirror whose step was edited into one with users is followed by that step.
+    """
+    candidate, here = candidate_of(turn), step_of(view, candidate_of(turn))
+    if candidate.mirror and not view.spec.strategy.steps[here].mirror:
+        return _enter(view, turn, here, reason, by)
     if is_last_step(view, candidate):
         promoted = Reason.ALL_STEPS_PROVEN if reason is Reason.STEP_PROVEN else reason
         return promote(view, turn, Action.PROMOTE, promoted, by=by)
-    return _enter(view, turn, step_of(view, candidate) + 1, reason, by)
+    return _enter(view, turn, here + 1, reason, by)
 
 
 def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
+    """Grant a step's slice. It is kept with the candidate: an edit of the steps changes nobody's share by itself."""
     wanted = view.spec.strategy.steps[step]
     verb = "copies of" if wanted.mirror else "a slice of"
     message = f"step {step + 1}/{len(view.spec.strategy.steps)}: {verb} {wanted.slice}"
     turn = turn.set_candidate(
         stage=Stage.SHIFTING,
         step=step,
+        positions=wanted.slice.positions,
+        mirror=wanted.mirror,
         step_started_at=None,
         next_look_at=None,
         approvals=0,

@@ -141,9 +141,9 @@ def _analyzing(view: View, turn: Turn) -> Shown:
 
 
 def _in_step(view: View, turn: Turn, message: str) -> str:
-    steps = view.spec.strategy.steps
-    index = checks.step_of(view, candidate_of(turn))
-    return f"step {index + 1}/{len(steps)} at {steps[index].slice}: {message}"
+    candidate = candidate_of(turn)
+    number, steps = checks.step_of(view, candidate) + 1, len(view.spec.strategy.steps)
+    return f"step {number}/{steps} at {percent(candidate.positions)}: {message}"
 
 
 # Columns and conditions --------------------------------------------------------------------------------------

@@ -45,9 +45,10 @@ def decided(action: Action, reason: str, revision: str = CANDIDATE) -> tuple[Dec
 
 
 STARTING, SHIFTING, ANALYZING = candidate(Stage.STARTING), candidate(Stage.SHIFTING), candidate()
-LAST = candidate(step=2, step_started_at=NOW - 61 * MINUTE)
+LAST = candidate(step=2, positions=500, step_started_at=NOW - 61 * MINUTE)
 FIRST = status(STARTING, stable_revision=None)
 DECLINED = {"failed_revision": CANDIDATE, "phase": Phase.ROLLED_BACK}
 IN_LAST = routes(LAST, candidate=granted(500))
 UNREADY = candidate(unready_since=NOW - 10 * MINUTE)
+COPIED = candidate(Stage.SHIFTING, mirror=True)
 MIRROR = spec(steps=first_step(mirror=True))

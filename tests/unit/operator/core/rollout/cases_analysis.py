@@ -24,6 +24,7 @@ from tests.unit.operator.core.rollout.views import (
     OTHER,
     PROVEN,
     STABLE,
+    STEPS,
     UNDECIDED,
     answer,
     blind,
@@ -170,14 +171,26 @@ ANALYSES = (
     ),
     Case(
         "a mirror goes on without evidence when its hold is over",
-        view(candidate(proven=False, requests=CandidateRequests()), spec=MIRROR),
+        view(candidate(mirror=True, proven=False, requests=CandidateRequests()), spec=MIRROR),
         "Progressing ShiftingTraffic",
         "Advance StepProven",
     ),
     Case(
         "a mirror is held as long as a step",
-        view(candidate(step_started_at=NOW - 9 * MINUTE), spec=MIRROR),
+        view(candidate(mirror=True, step_started_at=NOW - 9 * MINUTE), spec=MIRROR),
         "Progressing Analyzing",
+    ),
+    Case(
+        "copies never promote: a mirror whose step was edited away is followed by one with users",
+        view(candidate(mirror=True, proven=False), spec=spec(STEPS[:1])),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+        says="step 1/1 at 1%",
+    ),
+    Case(
+        "a step that was edited into a mirror still has to be proven",
+        view(ANALYZING, evaluation=UNDECIDED, spec=MIRROR),
+        "Holding InsufficientData",
     ),
     Case(
         "evidence of harm rolls back",

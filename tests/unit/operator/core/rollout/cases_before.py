@@ -9,6 +9,7 @@ from crossfade_operator.api.modelrollout_status import (
     Stage,
 )
 from tests.unit.operator.core.rollout.case import (
+    COPIED,
     DECLINED,
     FIRST,
     MIRROR,
@@ -26,6 +27,7 @@ from tests.unit.operator.core.rollout.views import (
     OTHER,
     STABLE,
     candidate,
+    first_step,
     granted,
     routes,
     spec,
@@ -223,10 +225,16 @@ SHIFTS = (
     Case("a confirmed slice begins the analysis", view(SHIFTING), "Progressing Analyzing", says="the hold is running"),
     Case(
         "a confirmed mirror begins the analysis",
-        view(SHIFTING, spec=MIRROR, routes=routes(SHIFTING, candidate=None, mirrored=granted(arm="mirror"))),
+        view(COPIED, spec=MIRROR, routes=routes(COPIED, candidate=None, mirrored=granted(arm="mirror"))),
         "Progressing Analyzing",
     ),
-    Case("a candidate's own slice is no mirror", view(SHIFTING, spec=MIRROR), "Progressing ShiftingTraffic"),
+    Case("a candidate's own slice is no mirror", view(COPIED, spec=MIRROR), "Progressing ShiftingTraffic"),
+    Case(
+        "a slice that was edited while it shifts is the one that was granted",
+        view(SHIFTING, spec=spec(first_step(slice="5%"))),
+        "Progressing Analyzing",
+        says="step 1/3 at 1%",
+    ),
     Case(
         "a slice that no longer fits is held",
         view(SHIFTING, no_room="a slice of 1% does not fit", routes=routes(SHIFTING, candidate=None)),

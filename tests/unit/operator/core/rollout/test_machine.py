@@ -77,14 +77,14 @@ def test_a_confirmed_slice_starts_the_clock_of_its_step() -> None:
 
 
 def test_a_later_step_keeps_the_time_of_the_first_exposure() -> None:
-    later = candidate(Stage.SHIFTING, since=NOW - 30 * MINUTE, step=1)
+    later = candidate(Stage.SHIFTING, since=NOW - 30 * MINUTE, step=1, positions=100)
     found = decide(view(later, routes=routes(later, candidate=granted(100)))).status.candidate
     assert found is not None
     assert (found.step_started_at, found.since) == (NOW, NOW - 30 * MINUTE)
 
 
 def test_a_mirror_exposes_nobody() -> None:
-    one = candidate(Stage.SHIFTING)
+    one = candidate(Stage.SHIFTING, mirror=True)
     mirrored = routes(one, candidate=None, mirrored=granted(arm="mirror"))
     found = decide(view(one, spec=spec(steps=first_step(mirror=True)), routes=mirrored)).status.candidate
     assert found is not None

@@ -93,6 +93,7 @@ def test_a_next_step_starts_from_nothing_but_the_evidence() -> None:
     assert one is not None
     assert (one.stage, one.step, one.step_started_at, one.next_look_at) == (Stage.SHIFTING, 1, None, None)
     assert (one.approvals, one.requests) == (0, CandidateRequests())
+    assert (one.positions, one.mirror) == (100, False)
     assert (one.since, one.evidence) == (candidate().since, DIGEST)
     assert last(turn) == ("Advance", "StepProven", CANDIDATE, 2, "10%")
     assert turn.status.decisions[-1].message == "step 2/3: a slice of 10%"
@@ -103,6 +104,8 @@ def test_a_mirror_gives_nobody_to_the_candidate() -> None:
     turn = moves.first_slice(found, turn_of(found))
     assert last(turn) == ("Advance", "CandidateReady", CANDIDATE, 1, "0%")
     assert turn.status.decisions[-1].message == "step 1/3: copies of 1%"
+    assert turn.status.candidate is not None
+    assert (turn.status.candidate.positions, turn.status.candidate.mirror) == (10, True)
 
 
 @pytest.mark.parametrize(

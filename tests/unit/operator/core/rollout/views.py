@@ -54,6 +54,7 @@ def candidate(stage: Stage = Stage.ANALYZING, **fields: Any) -> Candidate:
         "step_started_at": started,
         "proven": started is not None,
         "evidence": DIGEST if started else None,
+        "positions": 0 if stage is Stage.STARTING else 10,
         "requests": CandidateRequests(control=9000, candidate=1000, candidate_in_step=1000 if started else 0),
     }
     return Candidate(**{**usual, **fields})
