@@ -72,10 +72,12 @@ def test_a_candidate_beyond_the_margin_is_not_proven() -> None:
 def test_harm_and_proof_once_found_stay_found() -> None:
     plan = RolloutPlan((ERRORS,))
     state = State(plan)
-    for look in looks(4, (0.01, 0.03)):
+    short = (("0.25", 15),)
+    for look in looks(4, (0.01, 0.03), ramp=short):
         state.update(look)
     first = state.harmful_at
-    for look in looks(5, (0.02, 0.0)):
+    assert first is not None
+    for look in looks(5, (0.02, 0.0), ramp=short):
         state.update(replace(look, index=look.index + 100, minutes_since_start=look.minutes_since_start + 100))
     assert state.harmful_at == first
     assert state.result().harmful
