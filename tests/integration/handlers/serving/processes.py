@@ -164,7 +164,7 @@ class Site:
             )
         controller = Controller(process, port, log)
         self._controllers.append(controller)
-        await eventually(f"{name} answers", lambda: controller.page("healthz"))
+        await eventually(f"{name} answers", lambda: controller.page("healthz"), within=180)
         return controller
 
     async def leading(self, name: str) -> Controller:
