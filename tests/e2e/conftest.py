@@ -19,8 +19,6 @@ from tests.e2e.support.scene import Scene  # noqa: E402
 from tests.e2e.support.stage import Stage, train_models  # noqa: E402
 
 NAME = "e2e"
-AT_A_TIME = 4
-"""Scenarios side by side: as many as two cores serve without slowness that would look like failure."""
 AT_ONCE = 3
 """Scenarios played at once: each starts some six pods, and a model server takes a second or two of CPU to start."""
 
