@@ -7,6 +7,7 @@ its own with two real routers, and an analyzer that says what the benchmark tell
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ NAMES = ("idle", "reaction", "first-slice")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.controller: asked to stop"))
     try:
         for name, measured in _chosen(asked):
             text = measured()
@@ -36,7 +38,7 @@ def _chosen(asked: argparse.Namespace) -> list[tuple[str, Callable[[], str]]]:
         return idle.markdown(idle.measure(asked.rollouts, asked.window))
 
     def of_rounds() -> str:
-        return rounds.markdown(rounds.measure(asked.cluster, asked.rounds, react=asked.name != "first-slice"))
+        return rounds.markdown(rounds.measure(asked.cluster, asked.rounds), asked.name)
 
     both = [("idle", of_idle), ("rounds", of_rounds)]
     return [one for one in both if asked.name in (None, one[0]) or (one[0] == "rounds" and asked.name != "idle")]

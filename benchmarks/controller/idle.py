@@ -31,6 +31,8 @@ from tests.fakes.telemetry import FakeTelemetry
 NAMESPACE = "idle"
 AT_ONCE = 16
 GIVE_UP_AFTER = 1200.0
+LOOK_EVERY = 1.0
+"""Seconds between looks at the controller's metrics, which cost it some milliseconds each."""
 SETTLED_FOR = 10.0
 """Seconds without a turn after which the controller counts as idle."""
 
@@ -148,7 +150,7 @@ async def _until(what: str, measured: Measured, check: Callable[[], Awaitable[st
         if time.monotonic() > until:
             raise ClusterError(f"not all {what} within {GIVE_UP_AFTER:.0f} s: {missing}")
         await measured.reconciles()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def _reconciled(api: Api, rollouts: int) -> str | None:
@@ -187,7 +189,7 @@ async def _settled(measured: Measured, at_least: int = 0) -> float:
             seen, last = now, measured.seconds
         if time.monotonic() > until:
             raise ClusterError(f"the controller was still busy after {GIVE_UP_AFTER:.0f} s ({seen:.0f} turns)")
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(LOOK_EVERY)
     return last
 
 

@@ -55,26 +55,25 @@ def measure(cluster: str, rounds: int) -> list[Round]:
         return asyncio.run(_measure(raised, rounds))
 
 
-def markdown(rounds: Sequence[Round]) -> str:
-    """Medians and ranges of the rounds."""
+def markdown(rounds: Sequence[Round], name: str | None = None) -> str:
+    """Medians and ranges of the rounds: those of `first-slice`, of `reaction`, or all."""
 
-    def row(name: str, target: str, of: Callable[[Round], float]) -> tuple[str, str, str]:
-        return name, spread([of(one) for one in rounds]), target
+    def row(what: str, target: str, of: Callable[[Round], float]) -> tuple[str, str, str]:
+        return what, spread([of(one) for one in rounds]), target
 
+    first_slice = (
+        row("pods ready → first slice confirmed, by the endpoint's status", "< 3", lambda one: one.slice_status),
+        row("the same, by the routers", "< 3", lambda one: one.slice_routers),
+    )
+    reaction = (
+        row("bad look → traffic back confirmed, by the endpoint's status", "< 3", lambda one: one.back_status),
+        row("the same, by the routers", "< 3", lambda one: one.back_routers),
+        row(f"turned bad, looks every {stage.INTERVAL} s → traffic back confirmed", "", lambda one: one.bad),
+    )
+    rows = {"first-slice": first_slice, "reaction": reaction}.get(name or "", first_slice + reaction)
     loads = [one.load for one in rounds]
     head = f"{len(rounds)} rounds, load average {min(loads):.0f}-{max(loads):.0f}"
-    return table(
-        (head, "median (range), s", "target, s"),
-        (
-            row("pods ready → first slice confirmed, by the endpoint's status", "< 3", lambda one: one.slice_status),
-            row("the same, by the routers", "< 3", lambda one: one.slice_routers),
-            row(
-                "answer Harmful → traffic back confirmed, by the endpoint's status", "< 3", lambda one: one.back_status
-            ),
-            row("the same, by the routers", "< 3", lambda one: one.back_routers),
-            row(f"bad, looks every {stage.INTERVAL} s → traffic back confirmed", "", lambda one: one.bad),
-        ),
-    )
+    return table((head, "median (range), s", "target, s"), rows)
 
 
 async def _measure(raised: Stage, count: int) -> list[Round]:

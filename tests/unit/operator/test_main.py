@@ -26,7 +26,7 @@ def test_a_missing_kubeconfig_is_said_with_what_to_do(
 ) -> None:
     for name, value in {"ANALYZER_URL": "http://analyzer", "ROUTER_IMAGE": "envoy:1", "LISTEN": "127.0.0.1:0"}.items():
         monkeypatch.setenv(f"CROSSFADE_{name}", value)
-    for name in ("log_to_stderr", "quieten_kopf"):
+    for name in ("log_to_stderr", "quieten_kopf", "collect_rarely"):
         monkeypatch.setattr(f"crossfade_operator.__main__.{name}", lambda *_: None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
