@@ -228,7 +228,7 @@ def _without_testers(world: World, turn: EndpointTurn) -> Iterator[Effect]:
 def _endpoint_due(view: EndpointView, turn: EndpointTurn, refused: str | None) -> datetime | None:
     route, moments = turn.status.route, []
     if route is not None and view.routers_ready and (route.confirmed_generation < route.generation or view.awaited):
-        fresh = view.now - route.written_at < FRESH
+        fresh = abs(view.now - route.written_at) < FRESH  # a clock that was set back makes nothing fresh for long
         moments.append(view.now + (CONFIRMING if fresh else LATE))
     if view.spec.holdout is not None and view.spec.holdout.until > view.now:
         moments.append(view.spec.holdout.until)

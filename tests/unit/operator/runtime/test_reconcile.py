@@ -176,7 +176,14 @@ async def test_after_a_move_the_next_turn_follows_at_once(settled: World) -> Non
     assert outcome.requeue_at == settled.clock.time
 
 
-@pytest.mark.parametrize(("age", "pause"), [(timedelta(0), CONFIRMING), (FRESH, LATE)])
+@pytest.mark.parametrize(
+    ("age", "pause"),
+    [
+        pytest.param(timedelta(0), CONFIRMING, id="soon while the table is fresh"),
+        pytest.param(FRESH, LATE, id="less often when one is stuck"),
+        pytest.param(-timedelta(hours=1), LATE, id="less often when the clock was set back"),
+    ],
+)
 async def test_routers_that_are_behind_are_asked_again(settled: World, age: timedelta, pause: timedelta) -> None:
     settled.routers.deaf.update(settled.routers.running)
     settled.broken.add(revision("v2"))

@@ -218,6 +218,11 @@ SHIFTS = (
         "Progressing ShiftingTraffic",
     ),
     Case(
+        "a slice that is still too large waits",
+        view(SHIFTING, routes=routes(SHIFTING, candidate=granted(11))),
+        "Progressing ShiftingTraffic",
+    ),
+    Case(
         "the slice of another revision does not count",
         view(SHIFTING, routes=routes(SHIFTING, candidate=granted(revision=OTHER))),
         "Progressing ShiftingTraffic",

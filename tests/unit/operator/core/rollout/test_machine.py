@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from crossfade_operator.api.modelrollout_status import Outcome, Retiring, Stage
+from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Outcome, Retiring, Stage
 from crossfade_operator.core.rollout.graph import moves_between, reasons_of
 from crossfade_operator.core.rollout.machine import decide
 from tests.unit.operator.core.rollout.case import Case
@@ -153,6 +153,20 @@ def test_the_first_revision_is_never_rolled_back_by_itself() -> None:
     first = status(one, stable_revision=None)
     turn = decide(view(status=first, pods=CRASHING, now=NOW + 99 * MINUTE))
     assert turn.status.candidate == one
+
+
+def test_a_failure_is_forgotten_when_the_template_changes() -> None:
+    """Else the failed template would not be tried again after another one was."""
+    failed = status(failed_revision=OTHER)
+    assert decide(view(target=STABLE, status=failed)).status.failed_revision is None
+    assert decide(view(target=OTHER, status=decide_rolled_back())).status.failed_revision == OTHER
+
+
+def decide_rolled_back() -> ModelRolloutStatus:
+    """The status after the revision `OTHER` was aborted and is gone."""
+    one = candidate(revision=OTHER)
+    aborted = decide(view(one, target=OTHER, requests={"abort": "x"})).status
+    return decide(view(target=OTHER, status=aborted)).status
 
 
 # Revisions that nobody routes to -----------------------------------------------------------------------------
