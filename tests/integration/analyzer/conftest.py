@@ -43,10 +43,12 @@ class Rollout:
         self.store.migrate()
         self.evaluator = Evaluator(self.source, self.store, lambda: time.time_ns() // 1_000_000, freshness_ms=5_000)
         self.metrics: tuple[MetricPlan, ...] = (ERRORS,)
+        self.sent = {"stable": 0, "candidate": 0}  # since the first exposure
         self.users("stable", 3)
         self.scrape()
         prometheus.scraped(*self.served)
         self.since = time.time_ns() // 1_000_000
+        self.sent["stable"] = 0
 
     def scrape(self, relabel: dict[str, object] | None = None) -> None:
         self.prometheus.scrape(self.job, *(one.address for one in self.served), relabel=relabel)
@@ -57,6 +59,7 @@ class Rollout:
 
     def users(self, arm: str, each: int, errors: int = 0) -> None:
         for router in self.routers:
+            self.sent[arm] += 100 * each
             with router.guard:
                 for bucket in range(100):
                     router.served(arm, bucket, each, errors if bucket % 4 == 0 else 0)

@@ -15,11 +15,15 @@ from tests.integration.analyzer.prometheus_server import PrometheusServer
 
 
 def refused(rollout: Rollout, fault: Fault, reason: Reason) -> Evaluation:
-    """Wait for the fault to be seen; it must come without another look."""
-    looks = rollout.ask().look
+    """Wait for the fault to be seen. While it lasts there is no further look, and nothing was ever counted that
+    nobody sent."""
     seen = rollout.until(f"fault {fault}", lambda e: e.fault is not None)
     assert (seen.verdict, seen.fault, seen.reason) == (Verdict.CANNOT_JUDGE, fault, reason), seen.message
-    assert rollout.ask().look - looks <= 1  # a scrape from before the fault may still have been waiting
+    rollout.prometheus.scraped(next(one for one in rollout.served if not one.exporter.failing))
+    again = rollout.ask()
+    assert (again.fault, again.look, again.requests) == (fault, seen.look, seen.requests)
+    assert again.requests.control <= rollout.sent["stable"]
+    assert again.requests.candidate <= rollout.sent["candidate"]
     return seen
 
 
@@ -174,16 +178,19 @@ def test_prometheus_down_and_back(own_prometheus: StartPrometheus, tmp_path: Pat
     server = own_prometheus()
     rollout = Rollout(server, tmp_path)
     try:
-        looks = rollout.begun().look
+        rollout.begun()
+        rollout.prometheus.scraped(*rollout.served)
+        before = rollout.ask()
         server.stop()
         down = rollout.ask()
         rollout.users("candidate", 1)
         server.start()
-        back = rollout.until("looks again", lambda e: e.fault is None and e.look > looks)
+        counted = before.requests.candidate + 200
+        back = rollout.until("looks again", lambda e: e.fault is None and e.requests.candidate >= counted)
     finally:
         rollout.close()
-    assert (down.verdict, down.fault, down.look) == (Verdict.CANNOT_JUDGE, Fault.PROMETHEUS_UNREACHABLE, looks)
-    assert back.requests.candidate > down.requests.candidate
+    assert (down.verdict, down.fault, down.look) == (Verdict.CANNOT_JUDGE, Fault.PROMETHEUS_UNREACHABLE, before.look)
+    assert (back.requests.candidate, back.requests.control) == (counted, before.requests.control)
 
 
 def test_prometheus_that_hangs_is_a_time_out(own_prometheus: StartPrometheus, tmp_path: Path) -> None:
