@@ -234,7 +234,8 @@ HELD = endpoint(holdout={"slice": "45%", "until": "2027-01-01T00:00:00Z"})
 )
 async def test_whether_the_next_slice_fits(stage: str, step: int, refused: str | None) -> None:
     steps = [{"slice": "1%"}, {"slice": "10%"}, {"slice": "51%"}]
-    status = {"stableRevision": STABLE, "candidate": {**CANDIDATE_STATUS, "stage": stage, "step": step, "positions": 510}}
+    candidate = {**CANDIDATE_STATUS, "stage": stage, "step": step, "positions": 510}
+    status = {"stableRevision": STABLE, "candidate": candidate}
     found = await seen(HELD, {**rollout("v2", steps=steps), "status": status})
     assert (found.no_room or "").startswith(refused or "")
     assert bool(found.no_room) is bool(refused)
