@@ -8,7 +8,8 @@ export PATH := $(dir $(UV)):$(PATH)
 RUN := uv run --frozen
 
 PYTEST := $(RUN) python -m pytest --import-mode=importlib
-COVERAGE := --cov --cov-append --cov-report=
+# Each suite keeps its own record, so that two can run side by side.
+COVERAGE = COVERAGE_FILE=.coverage.$@
 
 include $(wildcard dev/make/*.mk)
 
@@ -42,18 +43,20 @@ generate: .venv ## write what is generated anew: CRDs, the chart's copy, the ref
 
 .PHONY: test test-quick test-real test-e2e coverage
 test: .venv lint types ## everything: lint, types, and every test, on a real cluster too
-	$(RUN) coverage erase
-	$(MAKE) test-quick test-real test-e2e
+	rm -f .coverage .coverage.*
+	$(MAKE) --jobs 2 test-quick test-real
+	$(MAKE) test-e2e
 	$(MAKE) coverage
 
-test-quick: .venv ## tests that need no other program
-	$(PYTEST) $(COVERAGE) -q -m "not integration and not dataplane and not e2e"
+test-quick: .venv ## tests that need no cluster
+	$(COVERAGE) $(PYTEST) --cov --cov-report= -q -m "not integration and not dataplane and not e2e"
 
 test-real: .venv ## tests against a real API server, Prometheus and Envoy
-	$(PYTEST) $(COVERAGE) -q -m "(integration or dataplane) and not e2e"
+	$(COVERAGE) $(PYTEST) --cov --cov-report= -q -m "(integration or dataplane) and not e2e"
 
 test-e2e: .venv ## tests on the whole local cluster
-	$(PYTEST) -v -m e2e
+	$(PYTEST) -v -m e2e --timeout=1800
 
 coverage: .venv
+	$(RUN) coverage combine --quiet
 	$(RUN) coverage report
