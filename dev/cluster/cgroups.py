@@ -1,6 +1,7 @@
 """The control group below which a node's containers live."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from dev.cluster.waiting import NotYetError, wait_for
 
 MOUNT = Path("/sys/fs/cgroup")
 NEEDED = ("cpuset", "cpu", "memory", "pids")
+SHARES_PER_CPU = 1024
 
 
 def group_name(cluster: str) -> str:
@@ -25,6 +27,7 @@ def ensure_groups(cluster: str) -> None:
     for hierarchy in _hierarchies():
         group = hierarchy / group_name(cluster).lstrip("/")
         group.mkdir(exist_ok=True)
+        _weigh(group)
         if is_unified():
             _delegate(hierarchy)
             _delegate(group)
@@ -40,6 +43,16 @@ def remove_groups(cluster: str, *, timeout: float = 20.0) -> None:
                 _remove(group)
 
     wait_for(f"the end of the control groups {group_name(cluster)}", check, timeout=timeout, interval=0.05)
+
+
+def _weigh(group: Path) -> None:
+    """Let the node's containers weigh what they would without a group around them.
+
+    A new group of cgroup v1 weighs as much as one process: beside a machine's other work every pod would starve.
+    """
+    shares = group / "cpu.shares"
+    if shares.exists():
+        shares.write_text(str(SHARES_PER_CPU * (os.cpu_count() or 1)))
 
 
 def _remove(group: Path) -> None:
