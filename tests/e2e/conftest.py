@@ -47,7 +47,10 @@ def side_by_side(request: pytest.FixtureRequest, stage: Stage) -> Iterator[dict[
     calls = [getattr(item, "callspec", None) for item in request.session.items]
     selected = [call.params["scenario"] for call in calls if call is not None and "scenario" in call.params]
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        yield {scenario: pool.submit(play, scenario, stage) for scenario in selected}
+        playing = {scenario: pool.submit(play, scenario, stage) for scenario in selected}
+        yield playing
+        for one in playing.values():
+            one.cancel()  # what has not begun when the tests end early never will
 
 
 @pytest.fixture

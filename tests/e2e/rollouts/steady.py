@@ -265,12 +265,13 @@ def _verifies(scene: Scene, digest: str | None) -> None:
 
 
 SCENARIOS = (
-    promotion_through_three_steps,
     rollback_by_errors,
+    supersede,
+    promotion_through_three_steps,
     rollback_by_latency,
     crash_looping_candidate,
-    bad_image,
     crash_after_exposure,
-    supersede,
     verbs_and_deletion,
+    bad_image,
 )
+"""The longest first, so that none is left alone at the end."""
