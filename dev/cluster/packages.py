@@ -40,6 +40,8 @@ NODE = (
     Requirement("hostname", "hostname"),
     Requirement("nsenter", "util-linux"),
 )
+PROMETHEUS = (Requirement("prometheus", "prometheus"),)
+POSTGRESQL = (Requirement("pg_ctlcluster", "postgresql"),)
 IMAGES = (Requirement("buildah", "buildah"), Requirement("mmdebstrap", "mmdebstrap"))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from dev.cluster import packages
 from tests.fakes.exporter import Exporter
 
 SCRAPE_SECONDS = 1.0
@@ -78,8 +79,9 @@ class PrometheusServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        program = shutil.which("prometheus")
-        assert program, "these tests need Prometheus: apt-get install prometheus"
+        packages.ensure(packages.PROMETHEUS, purpose="tests on a real Prometheus")
+        program = shutil.which("prometheus", path=packages.SYSTEM_PATH)
+        assert program
         self._write_config()
         with (self._directory / "prometheus.log").open("ab") as log:
             self._process = subprocess.Popen(

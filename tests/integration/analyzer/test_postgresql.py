@@ -18,30 +18,35 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from crossfade_analyzer.snapshots import Entry, Kind, link
 from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
+from dev.cluster import packages
 from tests.integration.analyzer.prometheus_server import eventually
 
-PROGRAMS = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="needs PostgreSQL: apt-get install postgresql")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="starts PostgreSQL as its own user, which needs root")
+
+
+def _programs() -> Path:
+    packages.ensure(packages.POSTGRESQL, purpose="tests on a real PostgreSQL")
+    return max(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A PostgreSQL of our own on a free loopback port. It refuses to run as root, so it runs as its own user."""
-    assert PROGRAMS
+    programs = _programs()
     directory = Path(tempfile.mkdtemp(prefix="crossfade-postgresql-"))
     user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     if os.geteuid() == 0:
         shutil.chown(directory, user)
     as_user = {"user": user} if os.geteuid() == 0 else {}
     data = directory / "data"
-    initdb = [PROGRAMS / "initdb", "-D", data, "-U", "crossfade", "--auth=trust", "--no-sync"]
+    initdb = [programs / "initdb", "-D", data, "-U", "crossfade", "--auth=trust", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, timeout=120, cwd="/", **as_user)  # type: ignore[call-overload]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = ["-h", "127.0.0.1", "-p", str(port), "-k", directory]
     process = subprocess.Popen(  # type: ignore[call-overload]
-        [PROGRAMS / "postgres", "-D", data, *address], stderr=subprocess.DEVNULL, cwd="/", **as_user
+        [programs / "postgres", "-D", data, *address], stderr=subprocess.DEVNULL, cwd="/", **as_user
     )
     made = f"postgresql://crossfade@127.0.0.1:{port}/postgres"
     try:
