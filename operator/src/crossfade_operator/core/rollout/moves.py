@@ -96,7 +96,6 @@ def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str =
         previous_until=view.now + view.spec.rollback_window if old else None,
         failed_revision=None,
         retiring=(*retiring, Retiring(revision=old)) if old else retiring,
-        phase=None,
     )
 
 

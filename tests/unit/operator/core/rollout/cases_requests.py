@@ -115,6 +115,13 @@ REQUESTS = (
         told=("NothingToRetry",),
     ),
     Case(
+        "retry when the template has changed is refused, and the new template starts as one",
+        view(target=OTHER, status=status(**DECLINED), requests={"retry": "now"}),
+        "Progressing CandidateStarting",
+        "Start NewTemplate",
+        told=("NothingToRetry",),
+    ),
+    Case(
         "retry of another revision is refused",
         view(
             status=status(**DECLINED, decisions=decided(Action.ROLLBACK, "AbortRequested")),
