@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.controller import idle, report, rounds
+from benchmarks.controller import idle, rounds
+from benchmarks.controller.report import Place
 from dev.cluster.errors import ClusterError
 
 NAMES = ("idle", "reaction", "first-slice")
@@ -22,26 +23,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("benchmarks.controller: asked to stop"))
     try:
-        for name, measured in _chosen(asked):
-            text = measured()
+        chosen = _chosen(asked)
+        places = {name: Place(asked.write, f"benchmarks.controller {name}") for name in chosen if asked.write}
+        for name, measure in chosen.items():
+            text = measure()
             print(text)
-            if asked.write:
-                report.write(asked.write, f"benchmarks.controller {name}", text)
+            if name in places:
+                places[name].fill(text)
     except (ClusterError, ValueError) as error:
         print(f"benchmarks.controller: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _chosen(asked: argparse.Namespace) -> list[tuple[str, Callable[[], str]]]:
+def _chosen(asked: argparse.Namespace) -> dict[str, Callable[[], str]]:
+    """`reaction` and `first-slice` are seen in the same rounds."""
+
     def of_idle() -> str:
         return idle.markdown(idle.measure(asked.rollouts, asked.window))
 
     def of_rounds() -> str:
-        return rounds.markdown(rounds.measure(asked.cluster, asked.rounds), asked.name)
+        return rounds.markdown(rounds.measure(asked.cluster, asked.rounds), None if asked.write else asked.name)
 
-    both = [("idle", of_idle), ("rounds", of_rounds)]
-    return [one for one in both if asked.name in (None, one[0]) or (one[0] == "rounds" and asked.name != "idle")]
+    match asked.name:
+        case None:
+            return {"idle": of_idle, "rounds": of_rounds}
+        case "idle":
+            return {"idle": of_idle}
+        case _:
+            return {"rounds": of_rounds}
 
 
 def _parser() -> argparse.ArgumentParser:

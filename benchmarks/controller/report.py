@@ -25,16 +25,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def write(document: Path, name: str, text: str) -> None:
-    """Replace what lies between the marks `<!-- NAME -->` and `<!-- /NAME -->` of the document.
+class Place:
+    """What lies between the lines `<!-- NAME -->` and `<!-- /NAME -->` of a document; around it people write.
 
-    Raises `ValueError` when it has no such marks: what is around the figures is written by hand.
+    Raises `ValueError` when the document has no such lines, so that nothing is measured in vain.
     """
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-    before = document.read_text() if document.exists() else ""
-    if not pattern.search(before):
-        raise ValueError(
-            f"{document} has no place for these figures: add the lines {begin} and {end} where they belong"
-        )
-    document.write_text(pattern.sub(lambda _: f"{begin}\n{text}{end}", before))
+
+    def __init__(self, document: Path, name: str) -> None:
+        self._document = document
+        self._begin, self._end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        self._pattern = re.compile(f"{re.escape(self._begin)}.*?{re.escape(self._end)}", re.DOTALL)
+        if not document.exists() or not self._pattern.search(document.read_text()):
+            raise ValueError(
+                f"{document} has no place for these figures: "
+                f"add the lines {self._begin.strip()} and {self._end} where they belong"
+            )
+
+    def fill(self, text: str) -> None:
+        """Replace what was there."""
+        filled = f"{self._begin}{text}{self._end}"
+        self._document.write_text(self._pattern.sub(lambda _: filled, self._document.read_text()))
