@@ -60,6 +60,7 @@ def test_positions_that_another_got_meanwhile_are_replaced(want: int, start: int
     now = expanded(allocate(want, start=start, held=held, others=holdout, floor=50))
     kept = expanded(held) - expanded(holdout[0].ranges)
     assert kept <= now
+    assert not now & expanded(holdout[0].ranges)
     assert len(now) == want
 
 
