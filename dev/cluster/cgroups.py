@@ -10,6 +10,8 @@ from dev.cluster.waiting import NotYetError, wait_for
 MOUNT = Path("/sys/fs/cgroup")
 NEEDED = ("cpuset", "cpu", "memory", "pids")
 SHARES_PER_CPU = 1024
+WEIGHT_PER_NICE = 1.25
+"""What one step of niceness costs a process, as the kernel's scheduler has it."""
 
 
 def group_name(cluster: str) -> str:
@@ -48,11 +50,13 @@ def remove_groups(cluster: str, *, timeout: float = 20.0) -> None:
 def _weigh(group: Path) -> None:
     """Let the node's containers weigh what they would without a group around them.
 
-    A new group of cgroup v1 weighs as much as one process: beside a machine's other work every pod would starve.
+    A new group of cgroup v1 weighs as much as one process: beside a machine's other work every pod would starve. And
+    processes in a group do not gain by being nice or the opposite, so that is passed on to the group.
     """
     shares = group / "cpu.shares"
     if shares.exists():
-        shares.write_text(str(SHARES_PER_CPU * (os.cpu_count() or 1)))
+        weight = SHARES_PER_CPU * (os.cpu_count() or 1) * WEIGHT_PER_NICE ** -os.nice(0)
+        shares.write_text(str(round(weight)))
 
 
 def _remove(group: Path) -> None:
