@@ -10,6 +10,8 @@ RUN := uv run --frozen
 PYTEST := $(RUN) python -m pytest --import-mode=importlib
 # Each suite keeps its own record, so that two can run side by side.
 COVERAGE = COVERAGE_FILE=.coverage.$@
+# Real servers on a shared machine: one failure is tried once more, and the summary says that it was.
+AGAIN := --reruns 1 -r fER
 
 include $(wildcard dev/make/*.mk)
 
@@ -49,13 +51,13 @@ test: .venv lint types ## everything: lint, types, and every test, on a real clu
 	$(MAKE) coverage
 
 test-quick: .venv ## tests that need no cluster
-	$(COVERAGE) $(PYTEST) --cov --cov-report= -q -m "not integration and not dataplane and not e2e"
+	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q -m "not integration and not dataplane and not e2e"
 
 test-real: .venv ## tests against a real API server, Prometheus and Envoy
-	$(COVERAGE) $(PYTEST) --cov --cov-report= -q -m "(integration or dataplane) and not e2e"
+	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q -m "(integration or dataplane) and not e2e"
 
 test-e2e: .venv ## tests on the whole local cluster
-	$(PYTEST) -v -m e2e --timeout=1800
+	$(PYTEST) $(AGAIN) -v -m e2e --timeout=1800
 
 coverage: .venv
 	$(RUN) coverage combine --quiet
