@@ -57,14 +57,19 @@ class Measured:
         return await self._controller.counted(name) - await self._controller.counted(name, resource="leases")
 
     def cpu_seconds(self) -> float:
-        """User and system time of all its threads, proc(5)."""
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system time of all its threads."""
+        return cpu_seconds(self._controller.process.pid)
 
     def resident_mib(self, field: str = "VmRSS") -> float:
         """Resident memory now (`VmRSS`) or at its most (`VmHWM`), MiB."""
         lines = (self._proc / "status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:")) / 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far, proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @contextlib.asynccontextmanager
