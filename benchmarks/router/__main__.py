@@ -54,7 +54,7 @@ def _holdout(backend: Backend, positions: int) -> tuple[Slice, ...]:
 VARIANTS: dict[str, dict[str, Any]] = {
     "everything on": {},
     "everything on, reward counted": {"reward_header": "x-reward"},
-    "everything on, unit from a cookie": {"unit_cookie": "uid"},
+    "everything on, unit from a known cookie": {"unit_cookie": "uid"},
 }
 
 

@@ -2,7 +2,8 @@
 local number = 0
 request = function()
   number = (number * 1103515245 + 12345) % 2147483648
-  return wrk.format("GET", "/v2/models/ranker/infer", {["x-user-id"] = "user-" .. number})
+  local user = "user-" .. number
+  return wrk.format("GET", "/v2/models/ranker/infer", {["x-user-id"] = user, ["cookie"] = "theme=dark; uid=" .. user})
 end
 done = function(summary, latency)
   local broken = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
