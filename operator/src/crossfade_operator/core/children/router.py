@@ -220,7 +220,9 @@ def _container(pods: Pods, places: Places, linger: int) -> Manifest:
         ],
         "ports": ports,
         "startupProbe": _probe("/ready", period=1, failures=120),
-        "readinessProbe": _probe("/ready", period=2, failures=2),
+        # A router that is slow still answers; were all of them unready, nobody would. One that ends is unready at once
+        # by its deletion.
+        "readinessProbe": _probe("/ready", period=2, failures=5),
         "livenessProbe": _probe("/generation", period=10, failures=6),
         "lifecycle": {"preStop": {"sleep": {"seconds": linger}}},
         "resources": dict(DEFAULT_RESOURCES if pods.resources is None else pods.resources),
@@ -242,7 +244,7 @@ def _probe(path: str, period: int, failures: int) -> Manifest:
     return {
         "httpGet": {"path": path, "port": "ops"},
         "periodSeconds": period,
-        "timeoutSeconds": 2,
+        "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
 
