@@ -47,7 +47,7 @@ def rollback_by_latency(scene: Scene) -> None:
 
 def _found_out(scene: Scene, *, metric: str, metrics: list[Json]) -> None:
     first = scene.open(metrics=metrics)
-    with scene.users(rate=90, warmed_up=1500) as users:
+    with scene.users(rate=75, warmed_up=1500) as users:
         scene.apply(rollout("v3", steps=HALF, metrics=metrics))
         back = scene.rolled_back(seconds=400)
         _only_answered_by(scene, users, "v1")
