@@ -9,6 +9,7 @@ rounds; a library that is not installed is left out and said so.
 
 from __future__ import annotations
 
+import argparse
 import copy
 import importlib
 import time
@@ -68,6 +69,8 @@ def spotify() -> Callable[[], None]:
 
 
 def main() -> None:
+    form = argparse.RawDescriptionHelpFormatter
+    argparse.ArgumentParser("python -m benchmarks.statistics", description=__doc__, formatter_class=form).parse_args()
     found: dict[str, Callable[[], None]] = {"crossfade": ours()}
     for name, factory in (("gbstats", gbstats), ("spotify-confidence", spotify)):
         try:
