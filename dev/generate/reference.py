@@ -29,7 +29,7 @@ def files() -> dict[str, str]:
 def _kind(resource: Resource) -> str:
     version = render(resource)["spec"]["versions"][0]
     root = version["schema"]["openAPIV3Schema"]
-    spec, status = root["properties"]["spec"], root["properties"]["status"]
+    spec, status = root["properties"]["spec"], root["properties"].get("status")
     columns = ", ".join(
         f"{column['name']}{' (wide)' if 'priority' in column else ''}" for column in version["additionalPrinterColumns"]
     )
@@ -42,8 +42,7 @@ def _kind(resource: Resource) -> str:
             *_table(spec),
             "\n### What is refused",
             *_rules(root, spec),
-            "\n### status",
-            *_table(status),
+            *(("\n### status", *_table(status)) if status else ()),
             "",
         ]
     )

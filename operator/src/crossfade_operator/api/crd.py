@@ -13,11 +13,18 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from crossfade_operator.api import metric, modelendpoint, modelrollout
+from crossfade_operator.api import decision, experiment, metric, modelendpoint, modelrollout, review
 from crossfade_operator.api.meta import GROUP, VERSION, Column, Resource
 from crossfade_operator.api.rules import Rule
 
-RESOURCES = (modelendpoint.RESOURCE, modelrollout.RESOURCE, metric.RESOURCE)
+RESOURCES = (
+    modelendpoint.RESOURCE,
+    modelrollout.RESOURCE,
+    experiment.RESOURCE,
+    metric.RESOURCE,
+    decision.RESOURCE,
+    review.RESOURCE,
+)
 
 PRESERVE = "x-kubernetes-preserve-unknown-fields"
 VALIDATIONS = "x-kubernetes-validations"
@@ -167,6 +174,8 @@ def _column(column: Column) -> dict[str, Any]:
 
 def _subresources(resource: Resource) -> dict[str, Any]:
     scale = resource.scale
+    if resource.status is None:
+        return {}
     if scale is None:
         return {"status": {}}
     paths = {
@@ -178,7 +187,7 @@ def _subresources(resource: Resource) -> dict[str, Any]:
 
 
 def _root(resource: Resource) -> dict[str, Any]:
-    spec, status = structural(resource.spec), structural(resource.status, StatusSchema)
+    status = {"status": structural(resource.status, StatusSchema)} if resource.status else {}
     schema: dict[str, Any] = {
         "description": resource.description,
         "type": "object",
@@ -188,8 +197,8 @@ def _root(resource: Resource) -> dict[str, Any]:
             "apiVersion": {"description": f"Always {GROUP}/{VERSION}.", "type": "string"},
             "kind": {"description": f"Always {resource.kind}.", "type": "string"},
             "metadata": {"type": "object"},
-            "spec": spec,
-            "status": status,
+            "spec": structural(resource.spec),
+            **status,
         },
     }
     return schema

@@ -134,6 +134,9 @@ Digest = Annotated[str, Field(max_length=128)]
 Int64 = Annotated[StrictInt, Field(json_schema_extra={"format": "int64"})]
 Whole = Annotated[StrictInt, Field(ge=0, json_schema_extra={"format": "int64"})]
 
+Number = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$", max_length=32)]
+"""A number for display, as a string: no two programs round it differently."""
+
 MESSAGE_LENGTH = 1024
 
 
@@ -238,7 +241,8 @@ class Resource:
     short_name: str
     description: str
     spec: type[SpecModel]
-    status: type[StatusModel]
+    status: type[StatusModel] | None
+    """None for records, which have no state."""
     rules: tuple[Rule, ...]
     columns: tuple[Column, ...]
     scale: Scale | None = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
 from crossfade_operator.api.meta import DNS_LABEL, NOT_BLANK, Column, Owner, Resource, SpecModel, TextFormat
 from crossfade_operator.api.metric_status import MetricStatus
-from crossfade_operator.api.quantities import PositiveDuration
+from crossfade_operator.api.quantities import Amount, PositiveDuration
 from crossfade_operator.api.rules import Rule
 
 BUILT_IN = ("error-rate", "latency")
@@ -84,6 +84,34 @@ class Labels(SpecModel):
     bucket: LabelName = Field(default="abucket", description="Label with the value of the request header x-abucket.")
 
 
+class MockArm(SpecModel):
+    """What a dry run sees in one arm."""
+
+    arm: Annotated[
+        str,
+        TextFormat(
+            DNS_LABEL, 20, "must be a name of at most 20 lower-case letters, digits and '-', starting with a letter"
+        ),
+    ] = Field(description="Name of the arm; `control` stands for every arm that is not named.")
+    value: Amount = Field(description='Its true value: a percentage such as 2%, or a decimal such as "3.5".')
+
+
+class Mock(SpecModel):
+    """Made-up evidence for dry runs: deterministic, and never mixed with real evidence."""
+
+    requests_per_minute: StrictInt = Field(
+        default=1000, ge=1, le=10**6, description="What the denominator grows by in a minute, in each arm."
+    )
+    values: Annotated[
+        tuple[MockArm, ...],
+        Field(
+            min_length=1,
+            max_length=5,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["arm"]},
+        ),
+    ] = Field(description="The true value of each arm.")
+
+
 class MetricSpec(SpecModel):
     """What is measured, where it is, and which way is good."""
 
@@ -106,6 +134,12 @@ class MetricSpec(SpecModel):
     labels: Labels = Field(
         default_factory=Labels, description="The labels by which the series tell arms and analysis buckets apart."
     )
+    grows_with_time: StrictBool = Field(
+        default=False,
+        description="The denominator counts users and the numerator keeps growing for each, as plays per user do: such "
+        "a metric can only be judged once, at a fixed horizon.",
+    )
+    mock: Mock | None = Field(default=None, description="What dry runs of experiments see instead of the series.")
     freshness: PositiveDuration = Field(
         default=PositiveDuration("1m"),
         description="The oldest that the last sample may be; older ones are no evidence.",

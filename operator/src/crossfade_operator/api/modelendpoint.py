@@ -20,7 +20,7 @@ from crossfade_operator.api.meta import (
     WrittenTime,
 )
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
-from crossfade_operator.api.quantities import GridShare, LatencyBound, SliceShare, Timeout
+from crossfade_operator.api.quantities import Duration, GridShare, LatencyBound, PositiveDuration, SliceShare, Timeout
 from crossfade_operator.api.rules import Rule, strictly_increasing, unchangeable
 
 INTERNAL_HEADERS = r"^(x-arm|x-abucket|x-crossfade-.*|x-envoy-.*)$"
@@ -161,12 +161,76 @@ class Holdout(SpecModel):
     until: WrittenTime = Field(description="When it ends and its users get the stable revision, RFC 3339.")
 
 
+class Requirement(StrEnum):
+    """Whether something is needed."""
+
+    REQUIRED = "Required"
+    NOT_REQUIRED = "NotRequired"
+
+
+class OwnApproval(StrEnum):
+    """Whether the approval of the owner of what is reviewed counts."""
+
+    COUNTS = "Counts"
+    DOES_NOT_COUNT = "DoesNotCount"
+
+
+class Gates(SpecModel):
+    """What a candidate needs, besides its own evidence, to hold more than `unprovenSlice`."""
+
+    experiment: Requirement = Field(
+        default=Requirement.NOT_REQUIRED,
+        description="Whether a Ship decision of an experiment on this very model is needed.",
+    )
+    approvals: StrictInt = Field(default=0, ge=0, le=10, description="People who must approve the revision by Review.")
+
+
+class Reviews(SpecModel):
+    """How experiments are reviewed, and what it takes to act against a recommendation."""
+
+    approvals: StrictInt = Field(
+        default=0, ge=0, le=10, description="People who must approve a design before its experiment starts."
+    )
+    own_approval: OwnApproval = Field(
+        default=OwnApproval.DOES_NOT_COUNT, description="Whether the approval of the owner or decision maker counts."
+    )
+    override_approvals: StrictInt = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="Other people who must approve, with a reason, what is done against the recommendation.",
+    )
+    deliberation: Duration = Field(
+        default=Duration("0s"),
+        description="The shortest time between a result and its Ship, in which people may disagree.",
+    )
+
+
 class Policy(SpecModel):
-    """Limits that no rollout of this endpoint may pass."""
+    """Limits that no rollout or experiment of this endpoint may pass."""
 
     stable_floor: GridShare = Field(
         default=GridShare("5%"),
         description="The share of the users that always stays on the stable revision, a multiple of 0.1%.",
+    )
+    max_experiment_slice: SliceShare = Field(
+        default=SliceShare("50%"), description="The share of the users that all experiments together may hold."
+    )
+    cool_down: Duration = Field(
+        default=Duration("24h"),
+        description="How long users of an experiment's arms rest, on the stable revision, before another experiment "
+        "may have them.",
+    )
+    unproven_slice: SliceShare = Field(
+        default=SliceShare("5%"), description="The most that a candidate may hold before its gates are met."
+    )
+    gates: Gates = Field(default_factory=Gates, description="What every candidate needs to hold more than that.")
+    reviews: Reviews = Field(default_factory=Reviews, description="How experiments and overrides are reviewed.")
+    ship_validity: PositiveDuration = Field(
+        default=PositiveDuration("30d"), description="How long the Ship decision of an experiment opens gates."
+    )
+    retention: PositiveDuration = Field(
+        default=PositiveDuration("730d"), description="How long Decisions and Reviews must be kept."
     )
 
 
@@ -199,7 +263,7 @@ class ModelEndpointSpec(SpecModel):
     holdout: Holdout | None = Field(
         default=None, description="Users kept on the revision that was stable when the holdout began."
     )
-    policy: Policy = Field(default_factory=Policy, description="Limits that no rollout may pass.")
+    policy: Policy = Field(default_factory=Policy, description="Limits that no rollout or experiment may pass.")
 
 
 RESOURCE = Resource(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
-from crossfade_operator.api.meta import Conditions, Digest, Revision, ShortText, StatusModel, Timestamp, Whole
+from crossfade_operator.api.meta import Conditions, Digest, Message, Revision, ShortText, StatusModel, Timestamp, Whole
 from crossfade_operator.api.rules import Rule
 
 Position = Annotated[StrictInt, Field(ge=0, le=999)]
@@ -19,6 +19,8 @@ class LedgerArm(StrEnum):
     CANDIDATE = "candidate"
     HOLDOUT = "holdout"
     MIRROR = "mirror"
+    EXPERIMENT = "experiment"
+    COOLDOWN = "cooldown"
 
 
 class PositionRange(StatusModel):
@@ -39,11 +41,27 @@ class PositionRange(StatusModel):
 class LedgerEntry(StatusModel):
     """Positions of one holder. Each position is 0.1 % of the users."""
 
-    holder: ShortText = Field(description="Who holds them: `ModelRollout/name` or `Holdout`.")
-    arm: LedgerArm = Field(description="What for.")
-    revision: Revision = Field(description="The revision that gets their requests.")
+    holder: ShortText = Field(description="Who holds them: `ModelRollout/name`, `Experiment/name` or `Holdout`.")
+    arm: LedgerArm = Field(description="What for. Users whose positions cool down get the stable revision.")
+    label: ShortText | None = Field(
+        default=None, description="The experiment's arm, as the router writes it into x-arm: `<experiment>.<arm>`."
+    )
+    request: ShortText | None = Field(default=None, description="The experiment's request that this answers.")
+    revision: Revision | None = Field(
+        default=None, description="The revision that gets their requests; none while they cool down."
+    )
     positions: Whole = Field(le=1000, description="How many, of 1000.")
     ranges: tuple[PositionRange, ...] = Field(max_length=1000, description="Which.")
+    generation: Whole = Field(default=0, description="Generation of the route since which they have them.")
+    until: Timestamp | None = Field(default=None, description="When positions that cool down are free again.")
+
+
+class RefusedRequest(StatusModel):
+    """A slice that an experiment asked for and did not get."""
+
+    holder: ShortText = Field(description="Who asked.")
+    request: ShortText = Field(description="Which request.")
+    message: Message = Field(description="Why: who holds what, and how much is free.")
 
 
 class Route(StatusModel):
@@ -72,7 +90,10 @@ class ModelEndpointStatus(StatusModel):
     stable_revision: Revision | None = Field(default=None, description="The revision users get unless in a slice.")
     candidate_revision: Revision | None = Field(default=None, description="The revision being tried on a slice.")
     route: Route | None = Field(default=None, description="The routing table in force.")
-    ledger: tuple[LedgerEntry, ...] = Field(default=(), max_length=32, description="Who has which positions.")
+    ledger: tuple[LedgerEntry, ...] = Field(default=(), max_length=128, description="Who has which positions.")
+    refused_requests: tuple[RefusedRequest, ...] = Field(
+        default=(), max_length=64, description="Slices that experiments asked for and did not get."
+    )
     slice: ShortText | None = Field(default=None, description="The candidate's share of the users, such as 10%.")
     replicas: Whole = Field(default=0, description="Router pods.")
     ready_replicas: Whole = Field(default=0, description="Router pods that are ready.")

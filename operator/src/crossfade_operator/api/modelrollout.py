@@ -231,6 +231,26 @@ class Strategy(SpecModel):
     analysis: Analysis = Field(default_factory=Analysis, description="How a candidate is judged.")
 
 
+class Gate(SpecModel):
+    """What the candidate needs, besides its own evidence, to hold more than the endpoint's `unprovenSlice`."""
+
+    RULES = (
+        Rule(
+            cel="has(self.experiment) != has(self.approvals)",
+            message="set exactly one of experiment and approvals in each gate",
+            holds=lambda gate: (gate.experiment is None) != (gate.approvals is None),
+        ),
+    )
+
+    experiment: ObjectName | None = Field(
+        default=None,
+        description="An Experiment of this endpoint: its decision must be Ship, for this very model, and not expired.",
+    )
+    approvals: StrictInt | None = Field(
+        default=None, ge=1, le=10, description="People who must approve the revision by Review."
+    )
+
+
 class ModelRolloutSpec(SpecModel):
     """The wanted model and the way there."""
 
@@ -242,6 +262,13 @@ class ModelRolloutSpec(SpecModel):
     replicas: StrictInt = Field(default=1, ge=0, le=1000, description="Pods of each revision.")
     template: PodTemplate = Field(description="The pods of the model server. Editing it starts a rollout.")
     strategy: Strategy = Field(default_factory=Strategy, description="How a new revision earns its users.")
+    gates: Annotated[tuple[Gate, ...], Field(max_length=10, json_schema_extra={"x-kubernetes-list-type": "atomic"})] = (
+        Field(
+            default=(),
+            description="What the candidate needs to hold more than the endpoint's `policy.unprovenSlice`, besides "
+            "what the endpoint's own gates ask for.",
+        )
+    )
     progress_deadline: PositiveDuration = Field(
         default=PositiveDuration("10m"), description="How long a candidate's pods may take to become ready."
     )

@@ -12,6 +12,7 @@ from crossfade_operator.api.meta import (
     Digest,
     Int64,
     Message,
+    Number,
     Revision,
     ShortText,
     StatusModel,
@@ -19,9 +20,6 @@ from crossfade_operator.api.meta import (
     Whole,
     Word,
 )
-
-Number = Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$", max_length=32)]
-"""A number for display, as a string: no two programs round it differently."""
 
 TOKEN_LENGTH = 512
 """What of a request's annotation is remembered and compared."""
@@ -215,6 +213,9 @@ class ModelRolloutStatus(StatusModel):
     )
     attempts: Whole = Field(default=0, description="Candidates started so far; each attempt has its own evidence.")
     decision_count: Whole = Field(default=0, description="Decisions made so far; they are numbered by it.")
+    decisions_recorded: Whole = Field(
+        default=0, description="Number of the last decision of which the Decision object is known to exist."
+    )
     verdict: Verdict | None = Field(default=None, description="What the last look at the evidence found.")
     replicas: Whole = Field(default=0, description="Pods of the stable revision and the candidate.")
     ready_replicas: Whole = Field(default=0, description="Pods of both that are ready.")

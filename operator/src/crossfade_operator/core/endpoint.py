@@ -209,7 +209,7 @@ def _floor(view: EndpointView) -> int:
 
 def _grant(entry: LedgerEntry) -> Grant:
     ranges = tuple((span.first, span.last) for span in entry.ranges)
-    return Grant(entry.holder, entry.arm.value, entry.revision, ranges)
+    return Grant(entry.holder, entry.arm.value, entry.revision or "", ranges)
 
 
 def _entry(grant: Grant) -> LedgerEntry:

@@ -19,6 +19,14 @@ from crossfade_operator.api.meta import Resource, SpecModel
 from crossfade_operator.api.quantities import Duration
 from crossfade_operator.api.rules import Rule, unchangeable
 
+SHORT_NAMES = {
+    "ModelEndpoint": "mep",
+    "ModelRollout": "mr",
+    "Metric": "met",
+    "Experiment": "exp",
+    "Decision": "dec",
+    "Review": "rev",
+}
 BY_KIND = pytest.mark.parametrize("resource", RESOURCES, ids=[resource.kind for resource in RESOURCES])
 
 
@@ -166,7 +174,7 @@ def test_the_default_of_every_kind_is_what_its_model_builds(resource: Resource) 
 @BY_KIND
 def test_kubectl_finds_a_kind_by_its_short_name_and_category(resource: Resource) -> None:
     names = render(resource)["spec"]["names"]
-    assert names["shortNames"] == [{"ModelEndpoint": "mep", "ModelRollout": "mr", "Metric": "met"}[resource.kind]]
+    assert names["shortNames"] == [SHORT_NAMES[resource.kind]]
     assert names["categories"] == ["crossfade"]
 
 

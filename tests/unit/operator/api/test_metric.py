@@ -18,6 +18,7 @@ def test_two_counters_are_enough() -> None:
         "direction": "LowerIsBetter",
         "prometheus": SOURCE,
         "labels": {"arm": "arm", "bucket": "abucket"},
+        "growsWithTime": False,
         "freshness": "1m",
     }
 

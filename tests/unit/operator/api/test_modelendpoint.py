@@ -23,7 +23,21 @@ def test_a_unit_is_enough() -> None:
             "requestTimeout": "60s",
             "testers": "Disabled",
         },
-        "policy": {"stableFloor": "5%"},
+        "policy": {
+            "stableFloor": "5%",
+            "maxExperimentSlice": "50%",
+            "coolDown": "24h",
+            "unprovenSlice": "5%",
+            "gates": {"experiment": "NotRequired", "approvals": 0},
+            "reviews": {
+                "approvals": 0,
+                "ownApproval": "DoesNotCount",
+                "overrideApprovals": 1,
+                "deliberation": "0s",
+            },
+            "shipValidity": "30d",
+            "retention": "730d",
+        },
     }
 
 
@@ -45,7 +59,16 @@ def test_what_is_written_comes_out_as_it_was_written() -> None:
             "testers": "Enabled",
         },
         "holdout": {"slice": "1%", "until": "2027-01-01T00:00:00.000000Z"},
-        "policy": {"stableFloor": "50%"},
+        "policy": {
+            "stableFloor": "50%",
+            "maxExperimentSlice": "20%",
+            "coolDown": "7d",
+            "unprovenSlice": "1%",
+            "gates": {"experiment": "Required", "approvals": 2},
+            "reviews": {"approvals": 1, "ownApproval": "Counts", "overrideApprovals": 2, "deliberation": "2d"},
+            "shipValidity": "14d",
+            "retention": "3650d",
+        },
     }
     assert ModelEndpointSpec.model_validate(written).manifest() == written
 

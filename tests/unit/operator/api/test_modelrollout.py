@@ -48,6 +48,7 @@ def test_the_defaults_are_careful() -> None:
                 "warmup": "0s",
             },
         },
+        "gates": [],
         "progressDeadline": "10m",
         "scaleDownDelay": "5m",
         "rollbackWindow": "72h",
@@ -124,7 +125,13 @@ def test_a_bound_is_relative_or_absolute() -> None:
         pytest.param({"paused": "yes"}, "valid boolean", id="paused as a word"),
         pytest.param({"endpoint": "Ranker"}, "lower-case letters", id="no name"),
         pytest.param({"endpoint": "r" * 41}, "at most 40", id="long name"),
-        pytest.param({"gates": []}, "Extra inputs", id="unknown field"),
+        pytest.param({"gates": [{}]}, "exactly one of experiment and approvals", id="empty gate"),
+        pytest.param(
+            {"gates": [{"experiment": "a", "approvals": 1}]},
+            "exactly one of experiment and approvals",
+            id="two in a gate",
+        ),
+        pytest.param({"canary": []}, "Extra inputs", id="unknown field"),
     ],
 )
 def test_refused(changes: dict[str, Any], says: str) -> None:
