@@ -42,6 +42,7 @@ def request(
     share: str = "0.1",
     step: int = 0,
     step_at_ms: int | None = None,
+    shifting: bool = False,
     **plan: Any,
 ) -> EvaluationRequest:
     """An evaluation request of a rollout whose first exposure was at `since_ms`."""
@@ -65,5 +66,6 @@ def request(
             index=step,
             started_at=since if step_at_ms is None else datetime.fromtimestamp(step_at_ms / 1000, UTC),
             share=Decimal(share),
+            shifting=shifting,
         ),
     )

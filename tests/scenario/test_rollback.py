@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
+
 import pytest
 
+from crossfade_analyzer.contract import Step
 from tests.scenario import world as scripted
 from tests.scenario.world import World, rollout
 
@@ -29,6 +33,24 @@ async def test_evidence_of_harm_takes_the_slice_back(moving: World) -> None:
     assert candidate in moving.deployed(), "the pods stay warm until scaleDownDelay has passed"
     await moving.run(seconds=600)
     assert candidate not in moving.deployed()
+
+
+async def test_harm_is_found_while_a_router_keeps_the_next_step_from_beginning(moving: World) -> None:
+    """Users have the candidate by the step before: whoever waits for a router must not stop looking at them."""
+    began = moving.status.candidate
+    assert began is not None
+    moving.routers.deaf.add(next(iter(moving.routers.running)))
+    await moving.run(until=lambda: moving.status.reason == "ShiftingTraffic")
+    await moving.run(seconds=60)
+    assert moving.status.step == 3
+    moving.verdicts.asked.clear()
+    moving.verdicts.judge = scripted.harmful
+    since = moving.clock.time
+    await moving.until_phase("RolledBack")
+    assert moving.status.reason == "EvidenceOfHarm"
+    assert moving.clock.time - since <= timedelta(seconds=10), "one interval"
+    (asked,) = moving.verdicts.asked
+    assert asked.step == Step(index=1, started_at=began.step_started_at, share=Decimal("0.1"), shifting=True)
 
 
 async def test_a_rolled_back_template_is_not_tried_again_until_asked(moving: World) -> None:

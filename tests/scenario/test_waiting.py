@@ -202,6 +202,51 @@ async def test_a_router_that_does_not_confirm_keeps_the_next_step_from_beginning
     await world.until_phase("Promoted")
 
 
+async def test_looks_go_on_at_every_interval_while_a_step_shifts_and_decide_nothing_but_harm() -> None:
+    world = await started()
+    world.routers.deaf.add(next(iter(world.routers.running)))
+    await world.run(until=lambda: world.status.reason == "ShiftingTraffic")
+    decided = world.status.decision_count
+    world.verdicts.asked.clear()
+    world.verdicts.judge = scripted.unavailable
+    await world.run(seconds=300)
+    world.verdicts.judge = scripted.proven
+    await world.run(seconds=300)
+    assert len(world.verdicts.asked) == pytest.approx(600 / 10, abs=1)
+    assert all(request.step.shifting and request.step.share == Decimal("0.01") for request in world.verdicts.asked)
+    assert (world.status.reason, world.status.decision_count) == ("ShiftingTraffic", decided)
+    world.routers.deaf.clear()
+    await world.until_step(2)
+    assert world.status.candidate is not None
+    assert world.status.candidate.former is None
+    await world.run(seconds=10)
+    assert not world.verdicts.asked[-1].step.shifting
+    assert world.verdicts.asked[-1].step.share == Decimal("0.1")
+
+
+async def test_a_first_slice_on_its_way_is_not_looked_at() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2"))
+    await world.run(until=lambda: world.status.candidate is not None and world.status.candidate.stage == "Starting")
+    await world.turn()
+    world.routers.deaf.update(world.routers.running)
+    await world.run(seconds=300)
+    assert world.status.candidate is not None
+    assert (world.status.candidate.stage, world.verdicts.asked) == ("Shifting", [])
+
+
+async def test_whoever_withdraws_asks_for_no_more_looks() -> None:
+    world = await started()
+    world.routers.deaf.add(next(iter(world.routers.running)))
+    world.annotate("abort", "now")
+    await world.until_phase("RolledBack")
+    world.verdicts.asked.clear()
+    await world.run(seconds=120)
+    assert world.verdicts.asked == []
+
+
 async def test_objects_that_the_api_server_refuses_are_shown_as_refused() -> None:
     world = World()
     world.apply(rollout("v1"))

@@ -99,11 +99,16 @@ class Arm(Frozen):
 
 
 class Step(Frozen):
-    """The step in force: its 0-based index, since when every router has confirmed it, and the nominal share."""
+    """The step in force: its 0-based index, since when every router has confirmed it, and the nominal share.
+
+    While routers take up the next step's table it is still the step in force, with `shifting` set: some routers may
+    split by the next share already, so the split is not held against anybody. Harm is.
+    """
 
     index: int = Field(ge=0)
     started_at: AwareDatetime
     share: Probability = Field(description="Nominal candidate share of candidate plus control users.")
+    shifting: bool = Field(default=False, description="Routers are taking up the next step's table.")
 
 
 class EvaluationRequest(Frozen):

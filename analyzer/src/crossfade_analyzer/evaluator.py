@@ -117,7 +117,7 @@ class Evaluator:
         fold = self._calibrated(request, fold, routers.cut)
         metrics = [metric for metric in request.plan.metrics if metric.source is not None]
         reader = _Reader(self._source, request, self._now(), routers)
-        step = StepAt(request.step.index, request.step.share, round(request.step.started_at.timestamp() * 1000))
+        step = _step_of(request)
         shortest = round(request.plan.interval_seconds * 500)
         for span in spans(fold.progress, earliest, step, routers.cut, shortest):
             self._take(request.subject, fold, reader, span, metrics)
@@ -159,6 +159,11 @@ class Evaluator:
         return fold
 
 
+def _step_of(request: EvaluationRequest) -> StepAt:
+    step = request.step
+    return StepAt(step.index, step.share, round(step.started_at.timestamp() * 1000), step.shifting)
+
+
 class _Reader:
     """Reads one look's counts; what is wrong with a single metric is noted and leaves the others alone."""
 
@@ -186,6 +191,7 @@ class _Reader:
             look=fold.looks + 1,
             step=span.step.index,
             share=span.step.share,
+            shifting=span.step.shifting,
             start=window.start,
             end=window.end,
             floor=window.floor,

@@ -143,6 +143,7 @@ def look_of(snapshot: Snapshot, since: int) -> Look:
         weight=snapshot.share,
         minutes_since_start=Decimal(max(snapshot.end - since, 0)) / 60_000,
         counts={key: _counts(pair, snapshot.requests) for key, pair in snapshot.counts.items()},
+        shifting=snapshot.shifting,
     )
 
 

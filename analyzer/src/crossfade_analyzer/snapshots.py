@@ -51,7 +51,7 @@ class Snapshot:
 
     `counts` maps a metric's name (or `<metric>/<bound>`) to events and their totals; `totals` of `None` are the
     requests. `ends` says up to when each group of series was read: a group that could not be is absent, and its
-    counts fall into a later look.
+    counts fall into a later look. While routers were `shifting` to another share, `share` is not what all of them did.
     """
 
     look: int
@@ -63,6 +63,7 @@ class Snapshot:
     requests: Cells
     counts: Mapping[str, tuple[Cells, Cells | None]]
     ends: Mapping[str, int]
+    shifting: bool = False
 
     def body(self) -> dict[str, Any]:
         return {
@@ -79,6 +80,7 @@ class Snapshot:
                 key: {"x": events, "n": REQUESTS if totals is None else totals}
                 for key, (events, totals) in self.counts.items()
             },
+            **({"shifting": True} if self.shifting else {}),
         }
 
     @classmethod
@@ -96,6 +98,7 @@ class Snapshot:
                 for key, pair in body["counts"].items()
             },
             ends=body["ends"],
+            shifting=body.get("shifting", False),
         )
 
 

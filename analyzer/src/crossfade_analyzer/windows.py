@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from crossfade_analyzer.sources.samples import Window
@@ -13,11 +13,15 @@ TRANSITION_MS = 10_000
 
 @dataclass(frozen=True)
 class StepAt:
-    """A step, the nominal candidate share, and when all routers had it (ms)."""
+    """A step, the nominal candidate share, and when all routers had it (ms).
+
+    `shifting`: some routers may have the next step's share already.
+    """
 
     index: int
     share: Decimal
     started: int
+    shifting: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,14 @@ def spans(last: Progress | None, earliest: int, step: StepAt, cut: int, shortest
     before = min(cut, over)
     floor = max(step.started, last.end)
     return (
-        *_taken(Window(last.end, before, last.floor), last.step, 1 if cut >= over else shortest_ms),
+        *_taken(Window(last.end, before, last.floor), _left(last.step), 1 if cut >= over else shortest_ms),
         *_taken(Window(floor, cut, floor), step, shortest_ms),
     )
+
+
+def _left(step: StepAt) -> StepAt:
+    """A step as its last look sees it: what followed its last look but one is mostly the shift to the next step."""
+    return replace(step, shifting=True)
 
 
 def _taken(window: Window, step: StepAt, shortest_ms: int) -> tuple[Span, ...]:

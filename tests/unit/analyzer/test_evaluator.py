@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from crossfade_analyzer.contract import Fault, MetricKind, MetricPlan, Verdict
+from crossfade_analyzer.contract import Evaluation, Fault, MetricKind, MetricPlan, Verdict
 from crossfade_analyzer.evaluator import PlanChanged
 from crossfade_analyzer.snapshots import Kind
 from crossfade_analyzer.verification import verify
@@ -173,6 +173,28 @@ def test_a_step_that_just_began_waits_for_its_scrapes(world: World) -> None:
     assert seen.requests.candidate_in_step == 0
     world.go(45, stable=5, candidate=5)
     assert world.ask(step=1, share="0.5", step_at_ms=changed).requests.candidate_in_step == 2 * 1000
+
+
+def shifted(world: World, errors: int = 0, *, shifting: bool) -> Evaluation:
+    """Four looks while 30 % of the users get the candidate, though 10 % are its step's share."""
+    for _ in range(4):
+        for bucket in range(100):
+            world.routers[0].served("candidate", bucket, bucket % 3, 0)  # buckets differ
+        world.go(30, stable=7, candidate=3, errors=errors)
+        seen = world.ask(shifting=shifting)
+    return seen
+
+
+def test_a_split_that_is_changing_raises_no_alarm_and_harm_is_still_found(world: World) -> None:
+    """One of two routers has the next step's share already, and the other one does not confirm."""
+    begun(world)
+    assert shifted(world, shifting=True).fault is None
+    assert shifted(world, errors=3, shifting=True).verdict is Verdict.HARMFUL
+
+
+def test_the_same_split_without_a_change_is_a_mismatch(world: World) -> None:
+    begun(world)
+    assert shifted(world, shifting=False).fault is Fault.SAMPLE_RATIO_MISMATCH
 
 
 def test_a_candidate_that_is_no_worse_is_proven(world: World) -> None:

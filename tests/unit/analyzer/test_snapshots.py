@@ -47,6 +47,13 @@ def test_the_digest_is_the_same_on_any_machine() -> None:
     assert digest_of("s", 1, "look", body, None) == expected
 
 
+def test_only_a_look_at_a_shift_says_so() -> None:
+    """What was digested before there was such a mark keeps its digest."""
+    shifting = replace(SNAPSHOT, shifting=True, share=Decimal("0.1"))
+    assert shifting.body() == {**SNAPSHOT.body(), "shifting": True}
+    assert Snapshot.of(json.loads(canonical(shifting.body()))) == shifting
+
+
 def test_every_digest_covers_the_ones_before() -> None:
     opened = link("s", Kind.OPENED, {"a": 1}, None)
     other = link("s", Kind.OPENED, {"a": 2}, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -50,7 +51,12 @@ def test_spans(last: Progress | None, earliest: int, step: StepAt, cut: int, exp
     assert [(s.window.start, s.window.end, s.window.floor, s.step.index) for s in found] == expected
 
 
-def test_a_look_of_the_old_step_keeps_its_share() -> None:
+def test_a_look_of_the_old_step_keeps_its_share_and_knows_that_it_was_left() -> None:
     old, new = spans(LAST, 100_000, NEXT, 330_000, 15_000)
-    assert old == Span(Window(200_000, 290_000, 100_000), FIRST)
-    assert new.step.share == Decimal("0.1")
+    assert old == Span(Window(200_000, 290_000, 100_000), replace(FIRST, shifting=True))
+    assert new == Span(Window(300_000, 330_000, 300_000), NEXT)
+
+
+def test_a_step_goes_on_while_the_next_one_shifts() -> None:
+    (look,) = spans(LAST, 100_000, replace(FIRST, shifting=True), 230_000, 15_000)
+    assert look == Span(Window(200_000, 230_000, 100_000), replace(FIRST, shifting=True))

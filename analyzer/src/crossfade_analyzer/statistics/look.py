@@ -66,7 +66,8 @@ class Look:
     `index` strictly increases; `step` is the ramp step in force, or `WARM_UP` in looks before the first step;
     `weight` the candidate's nominal share of candidate and control users, in (0, 1); `minutes_since_start` the end of
     the look. `counts` is keyed by metric name (count, mean) or bound name (latency); what is missing was not seen in
-    this look, and its counts belong to a later one.
+    this look, and its counts belong to a later one. While routers are `shifting` to another share, `weight` holds for
+    some of them only: the split is not tested then.
     """
 
     index: int
@@ -74,6 +75,7 @@ class Look:
     weight: Decimal
     minutes_since_start: Decimal
     counts: Mapping[str, Counts]
+    shifting: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.weight < 1:

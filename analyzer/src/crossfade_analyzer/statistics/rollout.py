@@ -149,7 +149,7 @@ class _SplitState:
 
     def update(self, look: Look) -> None:
         counts = look.counts.get(self._key)
-        if counts is None or (self._split is not None and counts.buckets != self._buckets):
+        if counts is None or look.shifting or (self._split is not None and counts.buckets != self._buckets):
             return
         if self._split is None:
             self._split, self._buckets = split.StickySplit(counts.buckets), counts.buckets

@@ -99,6 +99,14 @@ class CandidateRequests(StatusModel):
     candidate_in_step: Whole = Field(default=0, description="Requests of the candidate in the present step.")
 
 
+class Exposure(StatusModel):
+    """A slice that every router had confirmed."""
+
+    step: StrictInt = Field(ge=0, le=19, description="Index of its step, from 0.")
+    positions: StrictInt = Field(ge=1, le=1000, description="How many of the 1000 positions it had.")
+    started_at: Timestamp = Field(description="When every router had confirmed it.")
+
+
 class Candidate(StatusModel):
     """The controller's memory of a running attempt. Every wait is an absolute time, so that a restart changes none."""
 
@@ -115,6 +123,10 @@ class Candidate(StatusModel):
     mirror: StrictBool = Field(default=False, description="It gets copies of their requests, and answers no user.")
     step_started_at: Timestamp | None = Field(
         default=None, description="When every router had confirmed the slice of this step."
+    )
+    former: Exposure | None = Field(
+        default=None,
+        description="The slice of the step before, while routers take up this step's: looks go on for its users.",
     )
     next_look_at: Timestamp | None = Field(default=None, description="When the evidence is looked at next.")
     looks: Whole = Field(default=0, description="Looks at the evidence so far.")

@@ -21,7 +21,7 @@ from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout import Bound as ApiBound
 from crossfade_operator.api.modelrollout import MetricUse, ModelRolloutSpec
-from crossfade_operator.api.modelrollout_status import Candidate
+from crossfade_operator.api.modelrollout_status import Candidate, Exposure, Stage
 from crossfade_operator.core.rollout.checks import step_of
 from crossfade_operator.core.rollout.view import View
 
@@ -88,19 +88,28 @@ def look_is_due(view: View) -> bool:
     candidate = view.status.candidate
     return (
         candidate is not None
+        and candidate.stage in (Stage.SHIFTING, Stage.ANALYZING)
         and candidate.next_look_at is not None
         and bool(candidate.plan)
         and candidate.since is not None
-        and candidate.step_started_at is not None
+        and exposure_of(view, candidate) is not None
         and view.now >= candidate.next_look_at
     )
+
+
+def exposure_of(view: View, candidate: Candidate) -> Exposure | None:
+    """The slice that the evidence is about: the step's, or the one before while routers take up the step's."""
+    if candidate.step_started_at is None:
+        return candidate.former
+    step = step_of(view, candidate)
+    return Exposure(step=step, positions=candidate.positions, started_at=candidate.step_started_at)
 
 
 def request_for(subject: str, view: View, candidate: Candidate) -> EvaluationRequest:
     """The question about the candidate as it is now; the view's candidate holds a slice and a plan."""
     others = view.routes.holdout.positions if view.routes.holdout else 0
-    stable = view.status.stable_revision
-    if not candidate.plan or candidate.since is None or candidate.step_started_at is None or stable is None:
+    stable, exposure = view.status.stable_revision, exposure_of(view, candidate)
+    if not candidate.plan or candidate.since is None or exposure is None or stable is None:
         raise ValueError("the candidate holds no slice yet")
     return EvaluationRequest(
         subject=subject,
@@ -109,8 +118,9 @@ def request_for(subject: str, view: View, candidate: Candidate) -> EvaluationReq
         candidate=Arm(label="candidate", revisions=(candidate.revision,)),
         since=candidate.since,
         step=Step(
-            index=step_of(view, candidate),
-            started_at=candidate.step_started_at,
-            share=Decimal(candidate.positions) / Decimal(1000 - others),
+            index=exposure.step,
+            started_at=exposure.started_at,
+            share=Decimal(exposure.positions) / Decimal(1000 - others),
+            shifting=candidate.step_started_at is None,
         ),
     )

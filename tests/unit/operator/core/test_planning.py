@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from crossfade_analyzer.contract import Bound, Direction, MetricKind, Plan, Role
+from crossfade_analyzer.contract import Bound, Direction, MetricKind, Plan, Role, Step
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
-from crossfade_operator.api.modelrollout_status import Stage
+from crossfade_operator.api.modelrollout_status import Exposure, Stage
 from crossfade_operator.core.planning import MetricMissing, look_is_due, plan_for, request_for
 from crossfade_operator.core.rollout.view import View
 from tests.unit.operator.core.rollout import views
@@ -97,6 +97,9 @@ LOOKING = candidate(plan=PLAN, next_look_at=NOW)
         pytest.param(
             view(candidate(plan=PLAN, next_look_at=NOW, step_started_at=None)), False, id="the step has not begun"
         ),
+        pytest.param(
+            view(candidate(Stage.WITHDRAWING, plan=PLAN, next_look_at=NOW)), False, id="the slice is taken back"
+        ),
     ],
 )
 def test_a_look_is_due(found: View, due: bool) -> None:
@@ -110,6 +113,20 @@ def test_the_question_names_both_arms_and_the_step() -> None:
     assert (request.candidate.label, request.candidate.revisions) == ("candidate", (views.CANDIDATE,))
     assert (request.since, request.step.started_at) == (NOW - 11 * MINUTE, NOW - 11 * MINUTE)
     assert (request.step.index, request.step.share) == (0, Decimal("0.01"))
+
+
+FORMER = Exposure(step=0, positions=10, started_at=NOW - 5 * MINUTE)
+BETWEEN = candidate(
+    Stage.SHIFTING, plan=PLAN, next_look_at=NOW, since=NOW - 8 * MINUTE, step=1, positions=100, former=FORMER
+)
+
+
+def test_while_a_step_shifts_the_question_is_about_the_one_before() -> None:
+    found = view(BETWEEN)
+    assert look_is_due(found)
+    assert request_for("subject", found, BETWEEN).step == Step(
+        index=0, started_at=NOW - 5 * MINUTE, share=Decimal("0.01"), shifting=True
+    )
 
 
 def test_the_share_is_that_of_users_who_are_compared() -> None:

@@ -104,11 +104,11 @@ def _ways_out(stage: Stage) -> tuple[Move, ...]:
 
 
 def _rollbacks_in(stage: Stage) -> Reasons:
-    """A candidate without users can show no harm; and time for proof runs only while it is analysed."""
+    """A candidate without users can show no harm; and time for proof runs only while a step is held."""
     without_users = {Reason.PROGRESS_DEADLINE_EXCEEDED, Reason.ABORT_REQUESTED}
     if stage is Stage.STARTING:
         return frozenset(without_users)
-    return ROLLBACKS if stage is Stage.ANALYZING else frozenset({*without_users, Reason.CRASH_LOOPING})
+    return ROLLBACKS if stage is Stage.ANALYZING else ROLLBACKS - {Reason.INCONCLUSIVE}
 
 
 _EXPOSED = (Stage.STARTING, Stage.SHIFTING, Stage.ANALYZING)

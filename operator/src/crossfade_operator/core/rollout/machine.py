@@ -103,7 +103,7 @@ def _note_readiness(view: View, turn: Turn) -> Turn:
 def _note_evaluation(view: View, turn: Turn) -> Turn:
     """Take down the answer to a look that was due, and when the next one is."""
     answer, candidate = view.evaluation, candidate_of(turn)
-    if answer is None or candidate.stage is not Stage.ANALYZING:
+    if answer is None or candidate.stage is Stage.STARTING:
         return turn
     if not isinstance(answer, Evaluation):
         turn = turn.set_candidate(
@@ -120,7 +120,7 @@ def _note_evaluation(view: View, turn: Turn) -> Turn:
             requests=CandidateRequests(
                 control=answer.requests.control,
                 candidate=answer.requests.candidate,
-                candidate_in_step=answer.requests.candidate_in_step,
+                candidate_in_step=answer.requests.candidate_in_step if candidate.step_started_at else 0,
             ),
         )
     return turn.set_candidate(next_look_at=_next_look(view, candidate))
@@ -157,6 +157,7 @@ def _begin_analysis_when_routed(view: View, turn: Turn) -> Turn:
     return turn.set_candidate(
         stage=Stage.ANALYZING,
         step_started_at=view.now,
+        former=None,
         since=candidate.since or (None if candidate.mirror else view.now),
         next_look_at=view.now + min(view.spec.strategy.analysis.interval, step.hold),
     )

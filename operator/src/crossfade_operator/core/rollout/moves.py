@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from crossfade_operator.api.modelrollout_status import Action, Candidate, CandidateRequests, Outcome, Retiring, Stage
+from crossfade_operator.api.modelrollout_status import (
+    Action,
+    Candidate,
+    CandidateRequests,
+    Exposure,
+    Outcome,
+    Retiring,
+    Stage,
+)
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import is_last_step, step_of
 from crossfade_operator.core.rollout.records import RULE, decide_to
@@ -68,19 +76,28 @@ def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
     wanted = view.spec.strategy.steps[step]
     verb = "copies of" if wanted.mirror else "a slice of"
     message = f"step {step + 1}/{len(view.spec.strategy.steps)}: {verb} {wanted.slice}"
+    former = _exposure(candidate_of(turn))
     turn = turn.set_candidate(
         stage=Stage.SHIFTING,
         step=step,
         positions=wanted.slice.positions,
         mirror=wanted.mirror,
         step_started_at=None,
-        next_look_at=None,
+        former=former,
+        next_look_at=view.now + view.spec.strategy.analysis.interval if former else None,
         approvals=0,
         requests=CandidateRequests(),
     )
     share = "0%" if wanted.mirror else percent(wanted.slice.positions)
     revision = candidate_of(turn).revision
     return decide_to(view, turn, Action.ADVANCE, reason, message, revision=revision, share=share, by=by)
+
+
+def _exposure(candidate: Candidate) -> Exposure | None:
+    """The slice that a candidate has users by; a mirror has none."""
+    if candidate.step_started_at is None or candidate.mirror:
+        return None
+    return Exposure(step=candidate.step, positions=candidate.positions, started_at=candidate.step_started_at)
 
 
 def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str = RULE) -> Turn:

@@ -36,7 +36,7 @@ def _moments(view: View) -> Iterator[datetime]:
         if ends is not None:
             yield ends
             yield ends + view.spec.strategy.analysis.inconclusive_after
-        if candidate.next_look_at is not None:
-            yield candidate.next_look_at
+    if candidate.stage in (Stage.SHIFTING, Stage.ANALYZING) and candidate.next_look_at is not None:
+        yield candidate.next_look_at
     if candidate.unready_since is not None:
         yield candidate.unready_since + view.spec.progress_deadline

@@ -6,7 +6,14 @@ from datetime import timedelta
 
 import pytest
 
-from crossfade_operator.api.modelrollout_status import CandidateRequests, Decision, Outcome, Retiring, Stage
+from crossfade_operator.api.modelrollout_status import (
+    CandidateRequests,
+    Decision,
+    Exposure,
+    Outcome,
+    Retiring,
+    Stage,
+)
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout import moves
 from crossfade_operator.core.rollout.records import KEPT, RULE, decide_to
@@ -91,12 +98,21 @@ def test_a_next_step_starts_from_nothing_but_the_evidence() -> None:
     turn = moves.next_step(found, turn_of(found), Reason.STEP_PROVEN)
     one = turn.status.candidate
     assert one is not None
-    assert (one.stage, one.step, one.step_started_at, one.next_look_at) == (Stage.SHIFTING, 1, None, None)
+    assert (one.stage, one.step, one.step_started_at) == (Stage.SHIFTING, 1, None)
+    assert one.former == Exposure(step=0, positions=10, started_at=candidate().step_started_at)
+    assert one.next_look_at == NOW + MINUTE / 2, "the users of the step before are still looked at"
     assert (one.approvals, one.requests) == (0, CandidateRequests())
     assert (one.positions, one.mirror) == (100, False)
     assert (one.since, one.evidence) == (candidate().since, DIGEST)
     assert last(turn) == ("Advance", "StepProven", CANDIDATE, 2, "10%")
     assert turn.status.decisions[-1].message == "step 2/3: a slice of 10%"
+
+
+def test_after_a_mirror_nobody_is_looked_at_before_the_first_slice_is_confirmed() -> None:
+    found = view(candidate(mirror=True), spec=spec(first_step(mirror=True)))
+    one = moves.next_step(found, turn_of(found), Reason.STEP_PROVEN).status.candidate
+    assert one is not None
+    assert (one.step, one.former, one.next_look_at) == (1, None, None)
 
 
 def test_a_mirror_gives_nobody_to_the_candidate() -> None:

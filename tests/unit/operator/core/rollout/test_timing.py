@@ -33,7 +33,13 @@ IN_HOLD = candidate(step_started_at=NOW - MINUTE)
         pytest.param(
             view(candidate(unready_since=NOW - MINUTE)), NOW + 9 * MINUTE, id="at the deadline of unready pods"
         ),
-        pytest.param(view(candidate(Stage.SHIFTING)), None, id="not by time while a slice shifts"),
+        pytest.param(view(candidate(Stage.SHIFTING)), None, id="not by time while the first slice shifts"),
+        pytest.param(
+            view(candidate(Stage.SHIFTING, next_look_at=NOW + MINUTE)), NOW + MINUTE, id="at a look while one shifts"
+        ),
+        pytest.param(
+            view(candidate(Stage.WITHDRAWING, next_look_at=NOW + MINUTE)), None, id="at no look of a withdrawn one"
+        ),
         pytest.param(view(candidate(Stage.SHIFTING), no_room="none"), NOW + RETRY, id="soon, when there is no room"),
         pytest.param(view(target=STABLE, refusal="no"), NOW + RETRY, id="soon, when an object was refused"),
         pytest.param(view(candidate(Stage.SHIFTING), plan_problem="no"), NOW + RETRY, id="soon, without a plan"),
