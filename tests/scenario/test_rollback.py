@@ -215,6 +215,24 @@ async def test_the_stable_template_after_a_rollback_is_up_to_date(moving: World)
     assert moving.status.failed_revision is None
 
 
+async def test_of_many_that_are_kept_warm_the_first_to_end_give_way() -> None:
+    """One table has room for so many revisions, and the status too: a refusal of either would stop it for ever."""
+    world = World()
+    world.apply(rollout("v0", scaleDownDelay="24h"))
+    await world.until_phase("Promoted")
+    for number in range(1, 21):
+        world.apply(rollout(f"v{number}", scaleDownDelay="24h"))
+        await world.run(until=lambda: world.status.candidate is not None)
+        world.annotate("abort", str(number))
+        await world.run(seconds=5)
+    await world.run(seconds=60)
+    warm = [scripted.revision(f"v{number}") for number in range(13, 21)]
+    assert [entry.revision for entry in world.status.retiring] == warm
+    assert set(world.deployed()) == {scripted.revision("v0"), *warm}, "what was forgotten was cleaned up"
+    await world.run(seconds=25 * 3600)
+    assert set(world.deployed()) == {scripted.revision("v0")}
+
+
 async def test_a_request_of_any_length_is_met_once(moving: World) -> None:
     moving.annotate("abort", "please " * 200)
     await moving.until_phase("RolledBack")

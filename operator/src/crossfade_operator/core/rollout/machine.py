@@ -11,10 +11,22 @@ from datetime import datetime, timedelta
 
 from crossfade_analyzer.contract import Evaluation
 from crossfade_analyzer.contract import Verdict as Judged
-from crossfade_operator.api.modelrollout_status import Action, Candidate, CandidateRequests, Outcome, Stage, Verdict
+from crossfade_operator.api.modelrollout_status import (
+    Action,
+    Candidate,
+    CandidateRequests,
+    Outcome,
+    Retiring,
+    Stage,
+    Verdict,
+)
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout import checks, moves, report, requests
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+
+MOST_RETIRING = 8
+"""Revisions that wait for their end at once. The routing table has clusters for every pair of revisions: of some more
+than a dozen with gRPC ports it would not fit into a ConfigMap, and nobody could be routed anew."""
 
 
 def decide(view: View) -> Turn:
@@ -187,4 +199,14 @@ def _follow_retiring(view: View, turn: Turn) -> Turn:
         over = entry.delete_at is not None and view.now >= entry.delete_at
         if not over or entry.revision == turn.status.previous_revision:
             kept.append(entry)
-    return turn.set(retiring=tuple(kept))
+    return turn.set(retiring=_within_bounds(kept))
+
+
+def _within_bounds(kept: list[Retiring]) -> tuple[Retiring, ...]:
+    """Too many that nobody routes to any more end early, the first to end first.
+
+    Their pods go at once then: whatever exists and is not recorded is deleted.
+    """
+    ends = sorted((entry.delete_at, entry.revision) for entry in kept if entry.delete_at is not None)
+    early = {revision for _, revision in ends[: max(len(kept) - MOST_RETIRING, 0)]}
+    return tuple(entry for entry in kept if entry.revision not in early)

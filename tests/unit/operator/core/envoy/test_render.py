@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from crossfade_operator.core import routing
 from crossfade_operator.core.envoy import render
+from crossfade_operator.core.rollout.machine import MOST_RETIRING
 from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice
 
 A = Backend("aaaa", "ranker-aaaa.recs.svc.cluster.local", 8080)
@@ -143,6 +144,16 @@ def test_a_table_that_no_config_map_holds_is_refused() -> None:
     ranges = tuple((first, first) for first in range(0, 1000, 8))
     with pytest.raises(InvalidTable, match=r"the table of 125 ranges takes \d+ bytes, and a ConfigMap holds 1000000"):
         render(replace(TABLE, slices=(Slice("candidate", B, ranges),)))
+
+
+def test_as_many_revisions_as_a_rollout_keeps_fit_into_a_table() -> None:
+    """Stable, a candidate and a holdout, each of its own, and all that wait for their end, with long names."""
+    kept = [
+        Backend(f"revision{number:02}", f"{'r' * 50}-revision{number:02}.{'n' * 50}.svc.cluster.local", 8080, 8081)
+        for number in range(3 + MOST_RETIRING)
+    ]
+    slices = (Slice("candidate", kept[1], ((0, 99),)), Slice("holdout", kept[2], ((980, 999),)))
+    render(replace(TABLE, stable=kept[0], slices=slices, known=tuple(kept[3:])))
 
 
 def test_an_impossible_table_is_refused_before_it_is_rendered() -> None:
