@@ -19,6 +19,7 @@ PATH = "docs/reference/states.md"
 
 CONDITIONS: Mapping[str, tuple[Reason, ...]] = {
     "ModelRollout Ready": (Reason.UP_TO_DATE,),
+    "ModelRollout Accepted": (Reason.ACCEPTED, Reason.OBJECTS_REFUSED),
     "ModelEndpoint Ready": (Reason.ROUTERS_READY, Reason.ROUTERS_STARTING, Reason.NO_REVISION),
     "ModelEndpoint RoutersConfirmed": (Reason.ALL_CONFIRMED, Reason.CONFIRMATION_PENDING),
     "ModelEndpoint Accepted": (Reason.ACCEPTED, Reason.INVALID_TABLE),

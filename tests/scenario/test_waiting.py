@@ -260,6 +260,22 @@ async def test_objects_that_the_api_server_refuses_are_shown_as_refused() -> Non
     assert "unknown field" in (world.status.message or "")
 
 
+async def test_what_is_refused_to_the_stable_revision_is_shown_while_users_are_served_and_forgotten_when_over() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    await world.until_phase("Promoted")
+    world.cluster.refuse = lambda obj: "exceeded quota: services" if obj["kind"] == "Service" else None
+    world.apply(rollout("v1", replicas=3))
+    await world.run(seconds=60)
+    assert world.accepted == ("False", "ObjectsRefused")
+    assert world.status.phase == "Promoted"
+    assert [event[1:3] for event in world.cluster.events].count(("Warning", "ObjectsRefused")) == 1
+    assert world.deployed()[scripted.revision("v1")] == 3, "what is not refused is applied all the same"
+    world.cluster.refuse = lambda obj: None
+    await world.run(seconds=60)
+    assert world.accepted == ("True", "Accepted")
+
+
 async def test_a_slice_that_would_leave_less_than_the_comparison_needs_is_refused_not_written() -> None:
     """A table that gives away more than 95 % is no table: without the refusal the step would shift for ever."""
     world = World()

@@ -206,6 +206,12 @@ class World:
         return ModelRolloutStatus.model_validate(found.get("status", {}))
 
     @property
+    def accepted(self) -> tuple[str, str]:
+        """Status and reason of the rollout's condition Accepted."""
+        (found,) = (one for one in self.status.conditions if one.type == "Accepted")
+        return found.status.value, found.reason
+
+    @property
     def endpoint_status(self) -> dict[str, Any]:
         found = self.cluster.get("ModelEndpoint", KEY.namespace, KEY.endpoint)
         assert found is not None

@@ -32,7 +32,14 @@ def pods_of(deployment: Obj | None, pods: Iterable[Obj], wanted: int) -> Pods:
         ready=int(status.get("readyReplicas", 0)),
         current=caught_up and spec.get("replicas") == wanted,
         crashing=next((sentence for pod in pods if (sentence := trouble(pod))), None),
+        refused=_refused(status),
     )
+
+
+def _refused(status: Obj) -> str | None:
+    """Why the Deployment cannot make its pods, in the API server's words."""
+    failing = (one for one in status.get("conditions", ()) if one["type"] == "ReplicaFailure")
+    return next((one.get("message") for one in failing if one["status"] == "True"), None)
 
 
 def trouble(pod: Obj) -> str | None:

@@ -23,6 +23,10 @@ class Reason(StrEnum):
     ENDPOINT_NOT_FOUND = "EndpointNotFound", "There is no ModelEndpoint of this name in the namespace; create it."
     ENDPOINT_CLAIMED = "EndpointClaimed", "Another ModelRollout holds the endpoint; delete one of the two."
     INVALID_TEMPLATE = "InvalidTemplate", "The API server refused the revision's objects; correct the template."
+    OBJECTS_REFUSED = (
+        "ObjectsRefused",
+        "The API server refuses an object that this rollout needs; put right what its sentence says.",
+    )
     NO_FREE_POSITIONS = "NoFreePositions", "The slice does not fit beside its holders and the stable floor."
     INVALID_TABLE = "InvalidTable", "The routing table could not be written; the routers keep the last good one."
 

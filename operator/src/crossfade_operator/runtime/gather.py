@@ -115,7 +115,7 @@ def endpoint_view(world: World, endpoint: Obj, refusal: str | None) -> EndpointV
     )
 
 
-def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refusal: str | None) -> View:
+def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refusals: Mapping[str, str]) -> View:
     """A rollout as read. The evaluation, when one is due, is added by whoever asks for it."""
     spec = ModelRolloutSpec.model_validate(rollout["spec"])
     status = ModelRolloutStatus.model_validate(rollout.get("status") or {})
@@ -132,7 +132,7 @@ def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refu
         endpoint_found=endpoint is not None,
         claimed_by=None if active["metadata"]["uid"] == rollout["metadata"]["uid"] else active["metadata"]["name"],
         routes=routes,
-        refusal=refusal,
+        refusals=refusals,
         requests={verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations},
     )
     return _with_pods(world, _with_plan(world, view, endpoint), rollout)

@@ -40,6 +40,12 @@ LATE = timedelta(seconds=2)
 FRESH = timedelta(seconds=15)
 
 
+Refusals = Mapping[str, str]
+"""The API server's sentences, by revision, or under `ROUTER`."""
+
+ROUTER = "router"
+
+
 @dataclass(frozen=True)
 class ReconcileSettings:
     """What the installation decides: the routers' image and the cluster's DNS domain."""
@@ -70,14 +76,14 @@ class Reconciler:
     ) -> None:
         self._cluster, self._routers, self._verdicts = cluster, routers, verdicts
         self._clock, self._telemetry, self._settings = clock, telemetry, settings
-        self._refusals: dict[str, str] = {}
+        self._refusals: dict[str, Refusals] = {}
 
     async def reconcile(self, key: Key) -> Outcome:
         """One turn. Raises what `ports.cluster` raises: the caller decides when to try again."""
         world = await gather.look(self._cluster, self._routers, key, self._clock.now())
         seen = None
         if world.endpoint is not None:
-            seen = gather.endpoint_view(world, world.endpoint, self._refusals.get(world.endpoint["metadata"]["uid"]))
+            seen = gather.endpoint_view(world, world.endpoint, self._refused(world.endpoint).get(ROUTER))
         else:
             self._telemetry.endpoint_gone(key)
         due = [await self._rollout_turn(world, rollout, seen) for rollout in world.rollouts]
@@ -88,8 +94,8 @@ class Reconciler:
     # A rollout -----------------------------------------------------------------------------------------------
 
     async def _rollout_turn(self, world: World, rollout: Obj, seen: EndpointView | None) -> datetime | None:
-        refusal = self._refusals.get(rollout["metadata"]["uid"])
-        view = await self._judged(world, rollout, gather.rollout_view(world, rollout, seen, refusal))
+        view = gather.rollout_view(world, rollout, seen, self._refused(rollout))
+        view = await self._judged(world, rollout, view)
         turn = machine.decide(view)
         recorded = await self._record(rollout, view.status, turn)
         if world.endpoint is None or seen is None or view.claimed_by is not None:
@@ -104,7 +110,7 @@ class Reconciler:
             backends=revisions.backends(rollout, kept, templates, self._settings.cluster_domain),
             awaited=_is_awaited(after),
         )
-        refused = await act.apply_all(self._actors(world, recorded), revisions.applied(rollout, kept, templates))
+        refused = await self._apply_revisions(self._actors(world, recorded), rollout, kept, templates)
         due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
         await act.apply_all(self._actors(world, recorded), _farewell(rollout, kept, world, turn))
         if self._remember(rollout, refused) or _moved(view.status, turn.status):
@@ -130,6 +136,16 @@ class Reconciler:
             return rollout
         return await self._cluster.write_status(rollout, turn.status.manifest())
 
+    async def _apply_revisions(
+        self, actors: act.Actors, rollout: Obj, kept: Mapping[str, int], templates: revisions.Templates
+    ) -> Refusals:
+        refused = {}
+        for name, replicas in sorted(kept.items()):
+            sentence = await act.apply_all(actors, revisions.applied(rollout, {name: replicas}, templates))
+            if sentence is not None:
+                refused[name] = sentence
+        return refused
+
     def _tell(self, key: Key, turn: Turn, view: View) -> None:
         status, granted = turn.status, view.routes.candidate
         share = granted.positions / 1000 if granted else 0.0
@@ -149,7 +165,7 @@ class Reconciler:
             await self._cluster.write_status(endpoint, turn.status.manifest())
         refused = await self._apply_router(world, endpoint, turn)
         self._tell_routers(world.key, view, turn)
-        if self._remember(endpoint, refused):
+        if self._remember(endpoint, {} if refused is None else {ROUTER: refused}):
             return world.now
         return _endpoint_due(view, turn, refused)
 
@@ -188,13 +204,16 @@ class Reconciler:
         about = [*objects, *([world.endpoint] if world.endpoint else [])]
         return act.Actors(self._cluster, world.key, {(obj["kind"], obj["metadata"]["name"]): obj for obj in about})
 
-    def _remember(self, obj: Obj, refusal: str | None) -> bool:
+    def _refused(self, obj: Obj) -> Refusals:
+        return self._refusals.get(obj["metadata"]["uid"], {})
+
+    def _remember(self, obj: Obj, refusals: Refusals) -> bool:
         """Keep what was refused about an object, so that the next turn shows it. Whether that is news."""
-        uid = obj["metadata"]["uid"]
-        before = self._refusals.pop(uid, None)
-        if refusal is not None:
-            self._refusals[uid] = refusal
-        return before != refusal
+        before = self._refused(obj)
+        self._refusals.pop(obj["metadata"]["uid"], None)
+        if refusals:
+            self._refusals[obj["metadata"]["uid"]] = refusals
+        return before != refusals
 
 
 def _farewell(rollout: Obj, kept: Mapping[str, int], world: World, turn: Turn) -> Iterator[Effect]:

@@ -26,6 +26,10 @@ def waiting(reason: str, **fields: Any) -> dict[str, Any]:
     return {"name": "model", "state": {"waiting": {"reason": reason}}, **fields}
 
 
+def failure(status: str) -> dict[str, Any]:
+    return {"type": "ReplicaFailure", "status": status, "reason": "FailedCreate", "message": "exceeded quota"}
+
+
 READY = {"type": "Ready", "status": "True"}
 
 
@@ -37,6 +41,16 @@ READY = {"type": "Ready", "status": "True"}
         pytest.param(deployment(), Pods(2, 0, current=True), id="a count that is not there is none"),
         pytest.param(deployment(observed=1, readyReplicas=2), Pods(2, 2), id="the status is of an older spec"),
         pytest.param(deployment(replicas=1, readyReplicas=1), Pods(2, 1), id="the Deployment is of another size"),
+        pytest.param(
+            deployment(readyReplicas=1, conditions=[failure("True")]),
+            Pods(2, 1, current=True, refused="exceeded quota"),
+            id="a pod is refused",
+        ),
+        pytest.param(
+            deployment(readyReplicas=2, conditions=[failure("False")]),
+            Pods(2, 2, current=True),
+            id="a pod was refused before",
+        ),
     ],
 )
 def test_what_is_said_of_a_revision(found: dict[str, Any] | None, expected: Pods) -> None:

@@ -38,9 +38,11 @@ def of_rollouts() -> Iterator[str]:
 
 def of_conditions() -> Iterator[tuple[str, str]]:
     for case in CASES:
-        ready = decide(case.view).status.conditions[0]
-        if ready.status == "True":
-            yield "ModelRollout Ready", ready.reason
+        shown = {one.type: one for one in decide(case.view).status.conditions}
+        if shown["Ready"].status == "True":
+            yield "ModelRollout Ready", shown["Ready"].reason
+        if shown["Accepted"].status != "Unknown":
+            yield "ModelRollout Accepted", shown["Accepted"].reason
     for saying in SAYINGS:
         for one in endpoint.decide(saying.view).status.conditions:
             yield f"ModelEndpoint {one.type}", one.reason

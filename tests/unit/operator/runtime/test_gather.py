@@ -67,7 +67,7 @@ async def seen(*objects: dict[str, Any]) -> View:
     world, _ = await looked(*objects)
     assert world.active is not None
     found = gather.endpoint_view(world, world.endpoint, None) if world.endpoint else None
-    return gather.rollout_view(world, world.active, found, None)
+    return gather.rollout_view(world, world.active, found, {})
 
 
 # What is read ------------------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ async def test_a_rollout_beside_the_one_that_holds_the_endpoint() -> None:
     world, _ = await looked(endpoint(), rollout("v1", name="first"), rollout("v2", name="second"))
     assert world.endpoint is not None
     held = gather.endpoint_view(world, world.endpoint, None)
-    views = [gather.rollout_view(world, one, held, None) for one in world.rollouts]
+    views = [gather.rollout_view(world, one, held, {}) for one in world.rollouts]
     assert [view.claimed_by for view in views] == [None, "first"]
 
 

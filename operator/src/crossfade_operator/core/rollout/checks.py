@@ -53,7 +53,7 @@ def _is_unready_past_its_deadline(view: View, candidate: Candidate) -> Finding |
     since = candidate.started_at if starting else candidate.unready_since
     if since is None or ready or view.now < since + view.spec.progress_deadline:
         return None
-    why = pods.crashing or f"{pods.ready} of {pods.wanted} pods are ready"
+    why = pods.trouble or f"{pods.ready} of {pods.wanted} pods are ready"
     if pods.all_ready:
         why = "the pods are ready, but not every router reaches one: see `router.healthPath` and the pods' port http"
     return Finding(Reason.PROGRESS_DEADLINE_EXCEEDED, f"after {view.spec.progress_deadline} {why}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crossfade_analyzer.contract import ArmCounts, Evaluation, MetricResult
-from crossfade_operator.api.meta import Condition
+from crossfade_operator.api.meta import Condition, ConditionStatus
 from crossfade_operator.api.modelrollout_status import Action, ArmResult, Outcome, Phase, Role, Stage, Verdict
 from crossfade_operator.api.modelrollout_status import MetricResult as MetricRow
 from crossfade_operator.core import conditions
 from crossfade_operator.core.conditions import Wanted
 from crossfade_operator.core.reasons import Reason
-from crossfade_operator.core.rollout import checks
+from crossfade_operator.core.rollout import checks, records
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
 from crossfade_operator.core.slices import percent
 
@@ -42,7 +42,16 @@ def finish(view: View, turn: Turn) -> Turn:
         ready_replicas=stable.ready + (view.pods_of(candidate.revision).ready if candidate else 0),
         selector=f"crossfade.dev/rollout={view.name},crossfade.dev/component=revision",
     )
+    turn = _tell_of_refusals(view, turn)
     return turn.set(conditions=_conditions(view, turn, shown))
+
+
+def _tell_of_refusals(view: View, turn: Turn) -> Turn:
+    """An Event when objects begin to be refused: a rollout at rest is looked at by nobody."""
+    accepted, before = _accepted(view), {one.type: one for one in turn.status.conditions}.get("Accepted")
+    if accepted.holds is not False or (before is not None and before.status is ConditionStatus.FALSE):
+        return turn
+    return turn.say(records.event(view, accepted.reason, accepted.message, warning=True))
 
 
 # Phase -------------------------------------------------------------------------------------------------------
@@ -94,8 +103,8 @@ def _with_candidate(view: View, turn: Turn) -> Shown:
     if candidate.stage is Stage.WITHDRAWING:
         phase = Phase.ROLLED_BACK if candidate.outcome is Outcome.ROLLED_BACK else Phase.PROGRESSING
         return Shown(phase, Reason(turn.status.decisions[-1].reason), turn.status.decisions[-1].message)
-    if view.refusal:
-        return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, view.refusal)
+    if candidate.revision in view.refusals:
+        return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, view.refusals[candidate.revision])
     if candidate.stage is Stage.STARTING:
         return _starting(view, turn)
     if candidate.stage is Stage.SHIFTING and view.no_room:
@@ -114,7 +123,7 @@ def _starting(view: View, turn: Turn) -> Shown:
     if turn.status.stable_revision is None:
         late = view.now >= candidate.started_at + view.spec.progress_deadline
         reason = Reason.PROGRESS_DEADLINE_EXCEEDED if late else Reason.FIRST_REVISION_STARTING
-        return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.crashing}" if pods.crashing else message)
+        return Shown(Phase.INITIALIZING, reason, f"{message}: {pods.trouble}" if pods.trouble else message)
     if view.spec.paused:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if pods.all_ready and view.plan_problem:
@@ -122,7 +131,7 @@ def _starting(view: View, turn: Turn) -> Shown:
     if pods.all_ready and view.no_room:
         return Shown(Phase.HOLDING, Reason.NO_FREE_POSITIONS, view.no_room)
     return Shown(
-        Phase.PROGRESSING, Reason.CANDIDATE_STARTING, f"{message}: {pods.crashing}" if pods.crashing else message
+        Phase.PROGRESSING, Reason.CANDIDATE_STARTING, f"{message}: {pods.trouble}" if pods.trouble else message
     )
 
 
@@ -174,8 +183,19 @@ def _conditions(view: View, turn: Turn, shown: Shown) -> tuple[Condition, ...]:
         Wanted("Promoted", shown.phase is Phase.PROMOTED, shown.reason, message),
         Wanted("RolledBack", shown.phase is Phase.ROLLED_BACK, shown.reason, message),
         Wanted("Paused", view.spec.paused, Reason.PAUSED if view.spec.paused else shown.reason, message),
+        _accepted(view) if looked else Wanted("Accepted", None, shown.reason, message),
     )
     return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)
+
+
+def _accepted(view: View) -> Wanted:
+    """Whether the API server takes what the rollout needs, whichever of its revisions that is for."""
+    pods = {name: seen.refused for name, seen in view.pods.items() if seen.refused}
+    refused = pods | dict(view.refusals)
+    if not refused:
+        return Wanted("Accepted", True, Reason.ACCEPTED)
+    message = "; ".join(f"revision {name}: {sentence}" for name, sentence in sorted(refused.items()))
+    return Wanted("Accepted", False, Reason.OBJECTS_REFUSED, message)
 
 
 # Evidence ----------------------------------------------------------------------------------------------------

@@ -24,6 +24,13 @@ class Pods:
     """The Deployment controller has acted on what we last asked for."""
     crashing: str | None = None
     """A sentence about a container that crashes again and again, or cannot start."""
+    refused: str | None = None
+    """The API server's sentence when it refuses to make one of the pods (a quota, an admission webhook)."""
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there are too few ready ones, as far as somebody says so."""
+        return self.crashing or self.refused
 
     @property
     def all_ready(self) -> bool:
@@ -72,8 +79,8 @@ class View:
     routes: Routes = field(default_factory=Routes)
     no_room: str | None = None
     """The sentence when the next slice does not fit."""
-    refusal: str | None = None
-    """The API server's sentence when it refused the candidate's objects in the last turn."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """The API server's sentences when it refused objects in the last turn, by revision."""
     plan: Plan | None = None
     """The analysis as the specs say it now; a candidate keeps the one it started with."""
     plan_problem: str | None = None

@@ -19,6 +19,7 @@ from tests.unit.operator.core.rollout.case import (
     decided,
 )
 from tests.unit.operator.core.rollout.views import (
+    CANDIDATE,
     CRASHING,
     HALF,
     MINUTE,
@@ -156,9 +157,10 @@ STARTS = (
     ),
     Case(
         "a template that the API server refuses is refused",
-        view(STARTING, pods=NONE, refusal="unknown field"),
+        view(STARTING, pods=NONE, refusals={CANDIDATE: "unknown field"}),
         "Refused InvalidTemplate",
         says="unknown field",
+        told=("ObjectsRefused",),
     ),
     Case("the first revision waits for its pods", view(status=FIRST, pods=HALF), "Initializing FirstRevisionStarting"),
     Case(
@@ -254,7 +256,14 @@ SHIFTS = (
     ),
     Case(
         "a candidate whose objects are refused in its slice is refused",
-        view(SHIFTING, refusal="unknown field", routes=routes(SHIFTING, confirmed=False)),
+        view(SHIFTING, refusals={CANDIDATE: "unknown field"}, routes=routes(SHIFTING, confirmed=False)),
         "Refused InvalidTemplate",
+        told=("ObjectsRefused",),
+    ),
+    Case(
+        "what is refused to the stable revision is told and keeps the candidate from nothing",
+        view(SHIFTING, refusals={STABLE: "exceeded quota"}, routes=routes(SHIFTING, confirmed=False)),
+        "Progressing ShiftingTraffic",
+        told=("ObjectsRefused",),
     ),
 )

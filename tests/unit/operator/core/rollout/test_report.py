@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from crossfade_analyzer.contract import ArmCounts, MetricResult, Role, Verdict
@@ -61,29 +64,57 @@ ROLLED_BACK = status(
 @pytest.mark.parametrize(
     ("found", "true", "unknown"),
     [
-        pytest.param(view(ONE), {"Ready", "Progressing"}, set(), id="in a step"),
-        pytest.param(view(target=STABLE), {"Ready", "Promoted"}, set(), id="promoted"),
-        pytest.param(view(ONE, spec=spec(paused=True)), {"Ready", "Paused"}, set(), id="paused"),
+        pytest.param(view(ONE), {"Ready", "Progressing", "Accepted"}, set(), id="in a step"),
+        pytest.param(view(target=STABLE), {"Ready", "Promoted", "Accepted"}, set(), id="promoted"),
+        pytest.param(view(ONE, spec=spec(paused=True)), {"Ready", "Paused", "Accepted"}, set(), id="paused"),
         pytest.param(
             view(WITHDRAWN, status=ROLLED_BACK, routes=routes(candidate=granted())),
-            {"Ready", "RolledBack"},
+            {"Ready", "RolledBack", "Accepted"},
             set(),
             id="rolled back",
         ),
-        pytest.param(view(status=status(stable_revision=None)), {"Progressing"}, set(), id="the first revision"),
-        pytest.param(view(endpoint_found=False), set(), {"Ready"}, id="without an endpoint nothing was looked at"),
-        pytest.param(view(claimed_by="first"), set(), {"Ready"}, id="another holds the endpoint"),
         pytest.param(
-            view(endpoint_found=False, status=status(stable_revision=None)), set(), {"Ready"}, id="nothing at all"
+            view(status=status(stable_revision=None)), {"Progressing", "Accepted"}, set(), id="the first revision"
+        ),
+        pytest.param(
+            view(endpoint_found=False), set(), {"Ready", "Accepted"}, id="without an endpoint nothing was looked at"
+        ),
+        pytest.param(view(claimed_by="first"), set(), {"Ready", "Accepted"}, id="another holds the endpoint"),
+        pytest.param(
+            view(endpoint_found=False, status=status(stable_revision=None)),
+            set(),
+            {"Ready", "Accepted"},
+            id="nothing at all",
         ),
     ],
 )
 def test_the_conditions_that_hold(found: View, true: set[str], unknown: set[str]) -> None:
     made = {one.type: one for one in decide(found).status.conditions}
-    assert list(made) == ["Ready", "Progressing", "Promoted", "RolledBack", "Paused"]
+    assert list(made) == ["Ready", "Progressing", "Promoted", "RolledBack", "Paused", "Accepted"]
     assert {name for name, one in made.items() if one.status == "True"} == true
     assert {name for name, one in made.items() if one.status == "Unknown"} == unknown
     assert {one.observed_generation for one in made.values()} == {7}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param({"refusals": {STABLE: "exceeded quota: pods"}}, id="its objects"),
+        pytest.param(
+            {"pods": {STABLE: Pods(2, 1, current=True, refused="exceeded quota: pods")}}, id="its Deployment's pods"
+        ),
+    ],
+)
+def test_what_the_api_server_refuses_to_the_stable_revision_is_shown_and_told_once(fields: dict[str, Any]) -> None:
+    found = replace(view(target=STABLE), **fields)
+    turn = decide(found)
+    accepted = turn.status.conditions[-1]
+    assert (accepted.type, accepted.status, accepted.reason) == ("Accepted", "False", "ObjectsRefused")
+    assert accepted.message == f"revision {STABLE}: exceeded quota: pods"
+    assert (turn.status.phase, turn.status.reason) == ("Promoted", "UpToDate"), "users are served all the same"
+    assert [(event.kind, event.reason) for event in turn.events] == [("Warning", "ObjectsRefused")]
+    again = decide(replace(found, status=turn.status))
+    assert again == replace(turn, events=())
 
 
 def test_an_unready_stable_revision_is_counted() -> None:

@@ -41,7 +41,7 @@ IN_HOLD = candidate(step_started_at=NOW - MINUTE)
             view(candidate(Stage.WITHDRAWING, next_look_at=NOW + MINUTE)), None, id="at no look of a withdrawn one"
         ),
         pytest.param(view(candidate(Stage.SHIFTING), no_room="none"), NOW + RETRY, id="soon, when there is no room"),
-        pytest.param(view(target=STABLE, refusal="no"), NOW + RETRY, id="soon, when an object was refused"),
+        pytest.param(view(target=STABLE, refusals={STABLE: "no"}), NOW + RETRY, id="soon, when an object was refused"),
         pytest.param(view(candidate(Stage.SHIFTING), plan_problem="no"), NOW + RETRY, id="soon, without a plan"),
         pytest.param(
             view(target=STABLE, status=status(previous_revision=OTHER, previous_until=NOW + MINUTE)),
