@@ -1,0 +1,1 @@
+"""Controlled experiments: observe, append, judge. Begin with `evaluator`."""
