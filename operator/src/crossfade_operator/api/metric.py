@@ -99,6 +99,14 @@ class MockArm(SpecModel):
 class Mock(SpecModel):
     """Made-up evidence for dry runs: deterministic, and never mixed with real evidence."""
 
+    RULES = (
+        Rule(
+            cel=None,  # the list is a map by `arm`
+            message="name each arm once",
+            holds=lambda mock: len({value.arm for value in mock.values}) == len(mock.values),
+        ),
+    )
+
     requests_per_minute: StrictInt = Field(
         default=1000, ge=1, le=10**6, description="What the denominator grows by in a minute, in each arm."
     )

@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from crossfade_operator.api.experiment import ExperimentSpec, Method
+from crossfade_operator.api.experiment import ExperimentSpec
+from crossfade_operator.api.experiment_design import Method
 from crossfade_operator.api.experiment_status import ExperimentStatus
 
 TEMPLATE = {"spec": {"containers": [{"name": "model", "ports": [{"name": "http", "containerPort": 8080}]}]}}
@@ -11,6 +12,7 @@ CONTROL = {"name": "control", "role": "Control", "revision": "Stable"}
 TREATMENT = {"name": "treatment", "role": "Treatment", "template": TEMPLATE}
 PLAYS = {"metric": "plays", "role": "Success", "mde": {"relative": "1%"}}
 ERRORS = {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "0.5%"}}
+SHIP = {"action": "Ship", "by": "ana", "rationale": "Better."}
 DESIGN: dict[str, Any] = {
     "hypothesis": "Two-tower ranking raises plays by 1 %.",
     "slice": "20%",
@@ -86,6 +88,16 @@ def test_a_method_is_one_of_three() -> None:
         pytest.param({}, {"exclusions": [{"from": "2027-01-01T00:00:00Z", "arm": "a"}]}, "Extra inputs", id="an arm"),
         pytest.param({}, {"decision": {"action": "Ship", "by": "ana"}}, "rationale", id="no rationale"),
         pytest.param({}, {"decision": {"action": "Extend", "by": "a", "rationale": "b"}}, "'Ship' or 'Abort'", id="x"),
+        pytest.param({}, {"decision": SHIP | {"treatment": "control"}}, "with the role Treatment", id="control ships"),
+        pytest.param(
+            {"arms": [CONTROL, TREATMENT, TREATMENT | {"name": "b"}]}, {"decision": SHIP}, "which arm", id="which ships"
+        ),
+        pytest.param(
+            {},
+            {"exclusions": [{"from": "2027-01-01T01:00:00Z", "to": "2027-01-01T02:00:00+01:00", "reason": "INC-1"}]},
+            "must end after it begins",
+            id="no time excluded",
+        ),
     ],
 )
 def test_refused(design: dict[str, Any], changes: dict[str, Any], says: str) -> None:

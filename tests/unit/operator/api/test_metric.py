@@ -52,6 +52,7 @@ def test_what_is_computed_is_refused(query: str) -> None:
         pytest.param({"freshness": "0s"}, "above 0", id="no freshness"),
         pytest.param({"unit": "two words"}, "must be a word", id="unit of two words"),
         pytest.param({"description": "a\nb"}, "must be one line", id="two lines"),
+        pytest.param({"mock": {"values": [{"arm": "a", "value": "1"}] * 2}}, "each arm once", id="an arm twice"),
         pytest.param({"query": "a"}, "Extra inputs", id="unknown field"),
     ],
 )
