@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.api.manifests import CONTROL, SUCCESS, TREATMENT
+
 DURATIONS = ["0s", "1ms", "999999d", "1000000s", "-3s", "1.5h", "1h30m", "010m", "10", "", "1h ", "1h\n", 10, None]
 POSITIVE = [*DURATIONS, "5s", "4999ms", "1h", "61m", "60m", "1d", "1w", "00s"]
 SHARES = [
@@ -84,8 +86,21 @@ ENDPOINT: dict[str, list[Any]] = {
     "holdout": [{}, {"slice": "1%"}, {"until": TIMES[0]}],
     "holdout.slice": SHARES,
     "holdout.until": TIMES,
-    "policy": [{}, {"unprovenSlice": "5%"}],
+    "policy": [{}, {"unprovenSlice": "5%"}, {"approvals": 1}],
     "policy.stableFloor": SHARES,
+    "policy.maxExperimentSlice": SHARES,
+    "policy.unprovenSlice": SHARES,
+    "policy.coolDown": DURATIONS,
+    "policy.shipValidity": POSITIVE,
+    "policy.retention": POSITIVE,
+    "policy.gates": [{}, {"experiment": "Required"}, {"owner": "Required"}],
+    "policy.gates.experiment": ["Required", "NotRequired", "required", True],
+    "policy.gates.approvals": NUMBERS,
+    "policy.reviews": [{}, {"approvals": 2, "ownApproval": "Counts"}, {"quorum": 2}],
+    "policy.reviews.approvals": NUMBERS,
+    "policy.reviews.ownApproval": ["Counts", "DoesNotCount", False],
+    "policy.reviews.overrideApprovals": NUMBERS,
+    "policy.reviews.deliberation": DURATIONS,
     "gates": [{}],
 }
 
@@ -155,7 +170,13 @@ ROLLOUT: dict[str, list[Any]] = {
     "scaleDownDelay": DURATIONS,
     "rollbackWindow": DURATIONS,
     "paused": SWITCHES,
-    "gates": [[]],
+    "gates": [
+        *([], [{}], {}, [{"experiment": "a", "approvals": 1}], [{"approvals": 1}, {"experiment": "a"}]),
+        [{"owner": "a"}],
+        *([{"experiment": name}] for name in NAMES),
+        *([{"approvals": number}] for number in NUMBERS),
+        *([{"approvals": 1}] * number for number in (10, 11)),
+    ],
 }
 
 SELECTORS = ['a_total{x="y"}', 'a_total{x="}"}', "a:b", "{}", "a {}", "a{}  ", "rate(a[5m])", "a[5m]", "a\n{}", "a{\n}"]
@@ -175,5 +196,140 @@ METRIC: dict[str, list[Any]] = {
     "labels.arm": LABELS,
     "labels.bucket": [*LABELS, "arm"],
     "freshness": POSITIVE,
+    "growsWithTime": SWITCHES,
+    "mock": [{}, {"requestsPerMinute": 5}, {"values": [{"arm": "a", "value": "2%"}]}, {"values": [], "noise": 1}],
+    "mock.requestsPerMinute": [*NUMBERS, 10**6, 10**6 + 1],
+    "mock.values": [
+        *([], [{"arm": "a"}], [{"value": "2%"}], [{"arm": "a", "value": "1"}] * 2, "2%"),
+        *([{"arm": name, "value": "1"}] for name in (*NAMES, "a" * 20, "a" * 21)),
+        *([{"arm": "a", "value": amount}] for amount in AMOUNTS),
+        *([{"arm": f"a{n}", "value": "1"} for n in range(number)] for number in (5, 6)),
+    ],
     "query": ["a"],
+}
+
+SENTENCES = ["Plays rise.", "", " ", "\n\t", "two\nlines", " ä", "\u00a0", "a" * 1024, "a" * 1025, 7]
+ARM_NAMES = [*NAMES, "a" * 20, "a" * 21]
+TWIN = {"name": "twin", "role": "Treatment", "revision": "Stable"}
+GUARDRAIL = {"metric": "errors", "role": "Guardrail", "margin": {"absolute": "0.5%"}}
+DETERIORATION = {"metric": "latency", "role": "Deterioration"}
+EXCLUSION = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-01T01:00:00Z", "reason": "INC-1"}
+CHOICE = {"action": "Ship", "by": "ana", "rationale": "It is better."}
+
+
+def _arms(number: int) -> list[dict[str, Any]]:
+    return [CONTROL, *(TREATMENT | {"name": f"t{n}"} for n in range(number - 1))]
+
+
+EXPERIMENT: dict[str, list[Any]] = {
+    "endpoint": [*NAMES, None],
+    "owner": [*LINES, None],
+    "decisionMaker": [*LINES, None],
+    "type": ["AB", "AA", "ABC", "ab"],
+    "desiredState": ["Draft", "Running", "Stopped", "Archived", "Decided", ""],
+    "run": [*NUMBERS, 10_000, 10_001],
+    "dryRun": SWITCHES,
+    "design": [{}, None],
+    "design.hypothesis": [*SENTENCES, None],
+    "design.slice": [*SHARES, None],
+    "design.arms": [
+        *([], [CONTROL], [CONTROL, CONTROL], [TREATMENT, TWIN], [CONTROL, TWIN], [CONTROL, TREATMENT, TWIN], None),
+        *(_arms(number) for number in (4, 5, 6)),
+        *([CONTROL, TREATMENT, TREATMENT], [CONTROL, TWIN | {"role": "Control"}], [CONTROL, TWIN | {"role": "Twin"}]),
+        *([CONTROL, TWIN | {"name": name}] for name in ARM_NAMES),
+        *([CONTROL, TWIN | {"weight": number}] for number in (*NUMBERS, 100, 101)),
+        *([CONTROL, TWIN | {"replicas": number}] for number in NUMBERS),
+        *([CONTROL, TREATMENT | {"revision": "Stable"}], [CONTROL, {"name": "a", "role": "Treatment"}]),
+        *([CONTROL, TWIN | {"revision": name}] for name in ("stable", "abcdefghij", "")),
+        *([CONTROL, TWIN | {"slice": "5%"}], [CONTROL, TREATMENT | {"template": {}}]),
+    ],
+    "design.metrics": [
+        *([], [SUCCESS], [GUARDRAIL], [DETERIORATION], [SUCCESS, GUARDRAIL, DETERIORATION], [SUCCESS, SUCCESS], None),
+        *([SUCCESS, DETERIORATION | {"metric": f"plays@{'a' * 10}"}], [SUCCESS | {"metric": f"plays@{'a' * 10}"}]),
+        *([{"metric": "a", "role": role}] for role in ("Success", "Guardrail", "Quality")),
+        *([SUCCESS | {"margin": {"relative": "1%"}}], [GUARDRAIL | {"mde": {"relative": "1%"}}]),
+        *([SUCCESS, DETERIORATION | {extra: {"relative": "1%"}}] for extra in ("mde", "margin", "tolerance")),
+        *([SUCCESS | {"mde": bound}] for bound in BOUNDS),
+        *([GUARDRAIL | {"margin": {"absolute": amount}}] for amount in AMOUNTS),
+        *([SUCCESS | {"metric": name}] for name in (*NAMES, f"a@{'b' * 9}", f"a@{'b' * 11}", "a@", f"a@b@{'c' * 10}")),
+        *([SUCCESS, *(DETERIORATION | {"metric": f"m{n}"} for n in range(number))] for number in (19, 20)),
+    ],
+    "design.analysis": [{}, {"method": "Bandit"}, {"beta": "0.1"}],
+    "design.analysis.method": ["FixedHorizon", "GroupSequential", "AlwaysValid", "Fixed"],
+    "design.analysis.looks": [*NUMBERS, 50, 51],
+    "design.analysis.spending": ["OBrienFleming", "Pocock", "Power", "HwangShihDeCani", "Haybittle"],
+    "design.analysis.alpha": DECIMALS,
+    "design.analysis.alphaMinus": [*DECIMALS, "0.2", "0.199999", "0.05"],
+    "design.analysis.power": [*DECIMALS, "0.99", "0.989999", "0.9"],
+    "design.analysis.interval": POSITIVE,
+    "design.analysis.prePeriod": DURATIONS,
+    "design.minRuntime": [*POSITIVE, "28d", "29d", "672h", "673h", "2419200s", "2419201s"],
+    "design.maxRuntime": [*POSITIVE, "7d", "6d", "168h", "167h", "604800s", "604799s", "604800001ms"],
+    "exclusions": [
+        *([], [EXCLUSION], [EXCLUSION] * 50, [EXCLUSION] * 51, [EXCLUSION | {"arm": "treatment"}], [{}]),
+        *([EXCLUSION | {"to": moment}] for moment in TIMES),
+        *([EXCLUSION | {"reason": text}] for text in SENTENCES),
+    ],
+    "decision": [
+        *({}, CHOICE, CHOICE | {"action": "Extend"}, CHOICE | {"at": "now"}),
+        *(CHOICE | {"by": name} for name in LINES),
+        *(CHOICE | {"rationale": text} for text in SENTENCES),
+        *(CHOICE | {"treatment": name} for name in ARM_NAMES),
+        *(CHOICE | {"lane": lane} for lane in ("Regular", "Emergency", "Fast")),
+    ],
+    "arms": [[]],
+}
+
+DIGESTS = ["sha256:00", "", "a" * 128, "a" * 129, 1]
+REVISIONS = ["a" * 10, "a" * 9, "a" * 11, "A" * 10, ""]
+WORDS = ["StepComplete", "", "two words", "a-b", "1a", "a" * 63, "a" * 64, "ä"]
+SHORT = ["", "a b", "a" * 253, "a" * 254, 1]
+FIGURES = ["1", "-1.5e-3", "1.", "one", "", "1" * 32, "1" * 33, 1]
+FINDING = {"name": "latency", "role": "Guardrail", "verdict": "NonInferior"}
+REVIEWED = {"name": "ranker-1", "reviewer": "ana", "verdict": "Dissent"}
+
+DECISION: dict[str, list[Any]] = {
+    "subject": [{}, {"kind": "Metric", "name": "a", "uid": "b"}, None],
+    "subject.kind": ["ModelRollout", "Experiment", "Decision", "ModelEndpoint"],
+    "subject.name": SHORT,
+    "subject.revision": REVISIONS,
+    "subject.modelDigest": DIGESTS,
+    "subject.attempt": [*NUMBERS, 2**40],
+    "endpoint": NAMES,
+    "owner": SHORT,
+    "action": ["Start", "Promote", "Ship", "Invalidate", "Hold", None],
+    "recommendation": ["Hold", "Discuss", "Start"],
+    "basis": ["Human", "Waived", "Emergency", "Habit", None],
+    "actor": [*SHORT, None],
+    "rule": [*SHORT, None],
+    "reason": [*WORDS, None],
+    "message": ["", "a" * 1024, 1],
+    "at": ["2026-11-25T12:00:00Z", "2026-11-25", "", None],
+    "retainUntil": ["2026-11-25T12:00:00.5+01:00", "later", None],
+    "step": NUMBERS,
+    "outcome": ["Win", "RegressionFound", "Success"],
+    "designHash": DIGESTS,
+    "evidence": [{}, {"digest": "a"}, {"digest": "a", "locator": "b"}, {"digest": "a", "locator": "b", "url": "c"}],
+    "results": [
+        *([], [FINDING], [FINDING] * 60, [FINDING] * 61, [FINDING | {"p": "0.5"}], [{}]),
+        *([FINDING | {"estimate": figure}] for figure in FIGURES),
+        *([FINDING | {"role": word}] for word in WORDS),
+    ],
+    "checks": [[], [{"name": "a", "passed": True}], [{"name": "a", "passed": "yes"}], [{"name": "a"}]],
+    "reviews": [[REVIEWED], [REVIEWED] * 50, [REVIEWED] * 51, [REVIEWED | {"weight": 1}]],
+    "previousRoute": [{}, {"generation": 1, "digest": "a"}, {"generation": -1, "digest": "a"}],
+    "approved": [True],
+}
+
+REVIEW: dict[str, list[Any]] = {
+    "subject": [{}, {"kind": "Decision", "name": "a"}, {"kind": "Metric", "name": "a"}, None],
+    "subject.kind": ["ModelRollout", "Experiment", "Decision", "ModelEndpoint", None],
+    "subject.name": [*SHORT, None],
+    "subject.revision": SHORT,
+    "subject.design": DIGESTS,
+    "verdict": ["Approve", "RequestChanges", "Dissent", "Comment", "Reject", None],
+    "reviewer": [*LINES, None],
+    "reason": [*SENTENCES, None],
+    "action": ["Ship", "Promote", "Extend", None],
+    "approvedBy": ["ana"],
 }

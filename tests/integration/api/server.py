@@ -14,12 +14,13 @@ import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 
+from crossfade_operator.api.crd import RESOURCES
 from crossfade_operator.api.meta import API_VERSION, GROUP, VERSION
 from dev.cluster.programs import Programs
 
 ROOT = Path(__file__).parents[3]
 DEADLINE = 120.0
-PLURALS = {"ModelEndpoint": "modelendpoints", "ModelRollout": "modelrollouts", "Metric": "metrics"}
+PLURALS = {resource.kind: resource.plural for resource in RESOURCES}
 
 
 class Refused(Exception):

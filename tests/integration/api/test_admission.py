@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes.client.exceptions import ApiException
 
-from tests.integration.api.manifests import SPECS, with_values
+from tests.integration.api.manifests import CONTROL, SPECS, SUCCESS, TREATMENT, with_values
 from tests.integration.api.server import Refused, Server, manifest
 
 pytestmark = pytest.mark.integration
@@ -47,6 +48,10 @@ NAMES = [
     ("Metric", "a" * 63, "a" * 64, "at most 63 lower-case letters"),
     ("Metric", "my-latency", "latency", "are measured by the router itself"),
     ("Metric", "error-rates", "error-rate", "are measured by the router itself"),
+    ("Experiment", "a" * 40, "a" * 41, "at most 40 lower-case letters"),
+    ("Experiment", "new-ranker", "new.ranker", "lower-case letters, digits and '-'"),
+    ("Decision", "ranker-000001", "Ranker-000001", "lowercase RFC 1123"),
+    ("Review", "ana-1", "ana_1", "lowercase RFC 1123"),
 ]
 
 
@@ -58,6 +63,9 @@ def test_a_name(dry_server: Server, kind: str, good: str, bad: str, says: str) -
 
 
 SALT = "salt cannot be changed, added or removed"
+ABORT = {"action": "Abort", "by": "ana", "rationale": "It is worse."}
+DECISION = "a Decision cannot be changed: make another one that supersedes it"
+REVIEW = "a Review cannot be changed: write another one"
 UNIT = "unit cannot be changed: .*; create a new ModelEndpoint"
 EDITS: list[tuple[str, str, Values, Values, Values, str]] = [
     # kind, what the bad edit does, values before, a good edit, a bad edit, what is said
@@ -74,6 +82,29 @@ EDITS: list[tuple[str, str, Values, Values, Values, str]] = [
         {"endpoint": "other"},
         "endpoint cannot be changed: create another",
     ),
+    (
+        "Experiment",
+        "moves",
+        {},
+        {"owner": "team-search"},
+        {"endpoint": "other"},
+        "endpoint cannot be changed: create another Experiment",
+    ),
+    ("Experiment", "goes back to an earlier run", {"run": 2}, {"run": 3}, {"run": 2}, "run can only be counted up"),
+    (
+        "Experiment",
+        "takes a decision into a new run",
+        {},
+        {"decision": ABORT},
+        {"run": 2},
+        "leave decision out when you count run up",
+    ),
+    ("Decision", "rewrites the reason", {}, {"reason": "StepComplete"}, {"reason": "Other"}, DECISION),
+    ("Decision", "adds a rationale", {}, {"action": "Advance"}, {"rationale": "In hindsight."}, DECISION),
+    ("Decision", "shortens the retention", {}, {}, {"retainUntil": "2026-11-26T00:00:00.000000Z"}, DECISION),
+    ("Review", "changes the verdict", {"reason": "Yes."}, {"reason": "Yes."}, {"verdict": "Dissent"}, REVIEW),
+    ("Review", "changes the reviewer", {}, {"verdict": "Approve"}, {"reviewer": "eve"}, REVIEW),
+    ("Review", "takes the reason back", {"reason": "Yes."}, {"verdict": "Approve"}, {"reason": None}, REVIEW),
 ]
 
 
@@ -127,3 +158,77 @@ def test_a_status_is_written_while_the_spec_rests(server: Server) -> None:
         assert server.set_status(stored, {"phase": phase})["status"]["phase"] == phase
     with pytest.raises(Refused, match="supported values"):
         server.set_status(stored, {"phase": "Unheard"})
+
+
+BEFORE_THE_START = (None, "Draft", "InReview")
+UNDER_WAY = ("Approved", "Running", "Interrupted", "Stopped")
+ENDED = ("Decided", "Archived", "Invalid")
+DESIGN_EDITS = {
+    "the slice": {"design": {"slice": "30%"}},
+    "the arms": {"design": {"arms": [CONTROL, TREATMENT | {"weight": 2}]}},
+    "the metrics": {"design": {"metrics": [SUCCESS | {"mde": {"relative": "2%"}}]}},
+    "alpha": {"design": {"analysis": {"alpha": "0.1"}}},
+    "the hypothesis": {"design": {"hypothesis": "Whatever comes out."}},
+    "the runtime": {"design": {"maxRuntime": "56d"}},
+    "the type": {"type": "AA", "design": {"arms": [CONTROL, CONTROL | {"name": "twin", "role": "Treatment"}]}},
+    "a dry run": {"dryRun": True},
+}
+FROZEN = "the design is frozen since the experiment started: count spec.run up"
+
+
+def _experiment_in(server: Server, phase: str | None, **values: Any) -> Values:
+    stored = server.create(manifest("Experiment", with_values(SPECS["Experiment"], values)), keep=True)
+    return server.set_status(stored, {"phase": phase}) if phase else stored
+
+
+@pytest.mark.parametrize("phase", BEFORE_THE_START)
+def test_a_design_may_change_until_the_experiment_is_approved(server: Server, phase: str | None) -> None:
+    stored = _experiment_in(server, phase)
+    for edit in DESIGN_EDITS.values():
+        server.patch(stored, **edit)
+
+
+@pytest.mark.parametrize("edit", DESIGN_EDITS.values(), ids=DESIGN_EDITS.keys())
+def test_a_design_is_frozen_from_then_on(server: Server, edit: Values) -> None:
+    stored = _experiment_in(server, None)
+    for phase in UNDER_WAY + ENDED:
+        server.set_status(stored, {"phase": phase})
+        with pytest.raises(Refused, match=FROZEN):
+            server.patch(stored, **edit)
+
+
+@pytest.mark.parametrize("phase", ENDED)
+def test_an_experiment_that_ended_may_run_again_with_another_design(server: Server, phase: str) -> None:
+    stored = _experiment_in(server, phase)
+    assert server.patch(stored, run=2, design={"slice": "30%"})["spec"]["design"]["slice"] == "30%"
+
+
+@pytest.mark.parametrize("phase", UNDER_WAY)
+def test_a_run_that_is_not_decided_cannot_be_left(server: Server, phase: str) -> None:
+    stored = _experiment_in(server, phase)
+    with pytest.raises(Refused, match="a new run can begin when the present one is decided, invalid or archived"):
+        server.patch(stored, run=2, design={"slice": "30%"})
+
+
+@pytest.mark.parametrize("phase", UNDER_WAY)
+def test_what_does_not_touch_the_result_may_change_at_any_time(server: Server, phase: str) -> None:
+    stored = _experiment_in(server, phase)
+    exclusion = {"from": "2027-01-01T00:00:00Z", "to": "2027-01-01T01:00:00Z", "reason": "INC-1"}
+    server.patch(stored, owner="team-search", desiredState="Stopped", exclusions=[exclusion], decision=ABORT)
+    server.patch(stored, decision=ABORT | {"rationale": "It is worse in every country."})
+
+
+@pytest.mark.parametrize("phase", ["Decided", "Archived"])
+@pytest.mark.parametrize("edit", [ABORT | {"rationale": "In hindsight."}, None], ids=["rewritten", "taken back"])
+def test_a_decision_stands_once_it_is_on_record(server: Server, phase: str, edit: Values | None) -> None:
+    stored = _experiment_in(server, phase, decision=ABORT)
+    with pytest.raises(Refused, match="the decision is made and on record"):
+        server.patch(stored, decision=edit)
+    assert "decision" not in server.patch(stored, run=2, decision=None)["spec"]
+
+
+@pytest.mark.parametrize("kind", ["Decision", "Review"])
+def test_a_record_has_no_status(server: Server, kind: str) -> None:
+    stored = server.create(manifest(kind, SPECS[kind]), keep=True)
+    with pytest.raises(ApiException, match="404"):
+        server.set_status(stored, {"phase": "Changed"})

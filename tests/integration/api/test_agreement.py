@@ -11,10 +11,13 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from crossfade_operator.api.decision import DecisionSpec
+from crossfade_operator.api.experiment import ExperimentSpec
 from crossfade_operator.api.meta import SpecModel
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
+from crossfade_operator.api.review import ReviewSpec
 from tests.integration.api import edges
 from tests.integration.api.manifests import SPECS, with_values
 from tests.integration.api.server import Refused, Server, manifest
@@ -45,7 +48,10 @@ KINDS = [
         {"holdout": {"slice": "1%", "until": "2027-01-01T00:00:00Z"}},
     ),
     Kind("ModelRollout", ModelRolloutSpec, edges.ROLLOUT, {}),
-    Kind("Metric", MetricSpec, edges.METRIC, {}),
+    Kind("Metric", MetricSpec, edges.METRIC, {"mock": {"values": [{"arm": "control", "value": "2%"}]}}),
+    Kind("Experiment", ExperimentSpec, edges.EXPERIMENT, {}),
+    Kind("Decision", DecisionSpec, edges.DECISION, {}),
+    Kind("Review", ReviewSpec, edges.REVIEW, {"reason": "Because."}),
 ]
 BY_KIND = pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
 
@@ -128,6 +134,9 @@ PARTS = {
     "a step in part": (KINDS[1], {"strategy": {"steps": [{"slice": "5%"}]}}),
     "an analysis in part": (KINDS[1], {"strategy": {"analysis": {"alpha": "0.05"}}}),
     "labels in part": (KINDS[2], {"labels": {"arm": "model_arm"}}),
+    "reviews in part": (KINDS[0], {"policy": {"reviews": {"approvals": 2}}}),
+    "a mock in part": (KINDS[2], {"mock": {"values": [{"arm": "control", "value": "2%"}]}}),
+    "a decision in part": (KINDS[3], {"decision": {"action": "Ship", "by": "ana", "rationale": "Better."}}),
 }
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from crossfade_operator.api.crd import RESOURCES
 from crossfade_operator.api.meta import Resource
-from tests.integration.api.manifests import ENDPOINT, ROLLOUT, SPECS
+from tests.integration.api.manifests import DECISION, ENDPOINT, EXPERIMENT, REVIEW, ROLLOUT, SPECS, with_values
 from tests.integration.api.server import DEADLINE, Refused, Server, manifest
 
 pytestmark = pytest.mark.integration
@@ -35,6 +35,20 @@ BY_KIND = pytest.mark.parametrize("resource", RESOURCES, ids=[resource.kind for 
         ("mr.spec.template.spec.containers.ports.name", '"http" is the one that is served'),
         ("mr.status.phase", "Where the rollout stands."),
         ("met.spec.prometheus.numerator", "Series selector of the counter that is divided"),
+        ("met.spec.growsWithTime", "can only be judged once, at a fixed horizon. Defaults to false."),
+        ("met.spec.mock.values", "Name of the arm; `control` stands for every arm that is not named."),
+        ("mep.spec.policy.maxExperimentSlice", "all experiments together may hold. Defaults to 50%."),
+        ("mep.spec.policy.reviews.overrideApprovals", "done against the recommendation. Defaults to 1."),
+        ("mep.spec.policy.retention", "How long Decisions and Reviews must be kept. Defaults to 730d."),
+        ("mr.spec.gates.experiment", "its decision must be Ship, for this very model, and not expired."),
+        ("exp", "It ships nothing; it ends in a Decision."),
+        ("exp.spec.design.analysis.method", "ENUM: FixedHorizon GroupSequential AlwaysValid"),
+        ("exp.spec.design.metrics.mde", "the smallest effect worth finding."),
+        ("exp.spec.decision.by", "The user name of whoever decides."),
+        ("exp.status.recommendation", "What the rule recommends."),
+        ("dec", "Immutable, and kept longer than what it is about."),
+        ("dec.spec.evidence.digest", "Digest of the last entry of the evidence chain."),
+        ("rev.spec.reviewer", "The reviewer's own user name; admission refuses another one."),
     ],
 )
 def test_explain_says_what_a_field_is_its_unit_and_its_default(server: Server, path: str, says: str) -> None:
@@ -43,7 +57,7 @@ def test_explain_says_what_a_field_is_its_unit_and_its_default(server: Server, p
 
 @BY_KIND
 def test_explain_describes_each_part_of_a_kind(server: Server, resource: Resource) -> None:
-    for path in ("", ".spec", ".status"):
+    for path in ("", ".spec", *([".status"] if resource.status else [])):
         assert "<empty>" not in server.kubectl("explain", resource.plural + path)
 
 
@@ -86,14 +100,40 @@ def test_explain_describes_each_part_of_a_kind(server: Server, resource: Resourc
             "NAME TYPE DIRECTION READY REASON AGE",
             "ranker Count LowerIsBetter False ContractBroken",
         ),
+        (
+            manifest("Experiment", EXPERIMENT),
+            {
+                "phase": "Running",
+                "slice": "20%",
+                "look": 2,
+                "progress": "40%",
+                "recommendation": "Hold",
+                "reason": "NextLook",
+            },
+            "NAME PHASE SLICE LOOK PROGRESS RECOMMENDATION REASON AGE",
+            "ranker Running 20% 2 40% Hold NextLook",
+        ),
+        (
+            manifest("Decision", DECISION | {"recommendation": "Advance"}),
+            None,
+            "NAME SUBJECT ACTION RECOMMENDATION BASIS ACTOR REASON AGE",
+            "ranker ranker Advance Advance Evidence rollout@1 StepComplete",
+        ),
+        (
+            manifest("Review", REVIEW | {"verdict": "Dissent", "reason": "Novelty."}),
+            None,
+            "NAME KIND SUBJECT VERDICT REVIEWER REASON AGE",
+            "ranker Experiment new-ranker Dissent ana@example.com Novelty.",
+        ),
     ],
-    ids=["ModelEndpoint", "ModelRollout", "Metric"],
+    ids=["ModelEndpoint", "ModelRollout", "Metric", "Experiment", "Decision", "Review"],
 )
 def test_a_list_shows_what_matters(
-    server: Server, obj: dict[str, Any], status: dict[str, Any], columns: str, row: str
+    server: Server, obj: dict[str, Any], status: dict[str, Any] | None, columns: str, row: str
 ) -> None:
     stored = server.create(obj, keep=True)
-    server.set_status(stored, status)
+    if status is not None:
+        server.set_status(stored, status)
     header, line = server.kubectl("get", obj["kind"].lower()).splitlines()
     assert header.split() == columns.split()
     assert line.split()[:-1] == row.split()
@@ -152,11 +192,24 @@ def test_scaling_out_of_bounds_is_refused(server: Server) -> None:
         server.kubectl("scale", "mep/ranker", "--replicas=0")
 
 
-def test_the_rollouts_of_an_endpoint_are_found_by_field(server: Server) -> None:
-    server.create(manifest("ModelRollout", ROLLOUT, "one"), keep=True)
-    server.create(manifest("ModelRollout", ROLLOUT | {"endpoint": "other"}, "two"), keep=True)
-    found = server.kubectl("get", "mr", "--field-selector=spec.endpoint=other", "-o", "name")
-    assert found.split() == ["modelrollout.crossfade.dev/two"]
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        ("ModelRollout", "endpoint", "other"),
+        ("Experiment", "endpoint", "other"),
+        ("Experiment", "owner", "team-search"),
+        ("Decision", "action", "Rollback"),
+        ("Decision", "subject.name", "other"),
+        ("Decision", "subject.modelDigest", "sha256:00"),
+        ("Review", "subject.name", "other"),
+        ("Review", "reviewer", "bob"),
+    ],
+)
+def test_objects_are_found_by_field(server: Server, kind: str, field: str, value: str) -> None:
+    server.create(manifest(kind, SPECS[kind], "one"), keep=True)
+    server.create(manifest(kind, with_values(SPECS[kind], {field: value}), "two"), keep=True)
+    found = server.kubectl("get", kind, f"--field-selector=spec.{field}={value}", "-o", "name")
+    assert found.split() == [f"{kind.lower()}.crossfade.dev/two"]
 
 
 @pytest.mark.parametrize("how", [("create",), ("apply",), ("apply", "--server-side")], ids=" ".join)
