@@ -7,10 +7,7 @@ An evaluation may be repeated, also at the same time and by two processes: a loo
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 
 from crossfade_analyzer.calibration import HISTORY_MS, calibrate
@@ -19,7 +16,7 @@ from crossfade_analyzer.contract import MetricPlan as Metric
 from crossfade_analyzer.faults import EvidenceFault, Finding
 from crossfade_analyzer.fold import ROUTER, Fold, key_of, rollout_plan
 from crossfade_analyzer.rules import RULE, judge
-from crossfade_analyzer.snapshots import Kind, Snapshot, differences, link, opening
+from crossfade_analyzer.snapshots import Kind, Snapshot, link, opening
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import (
     Arms,
@@ -35,13 +32,10 @@ from crossfade_analyzer.sources.selectors import check_source
 from crossfade_analyzer.sources.survey import Survey, survey
 from crossfade_analyzer.sources.targets import moment
 from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
+from crossfade_analyzer.subjects import Folds, Locks, refuse_changed
 from crossfade_analyzer.windows import Span, StepAt, spans
 
 _ATTEMPTS = 3
-
-
-class PlanChanged(Exception):
-    """A subject's plan differs from the one its evidence was gathered under; the message says where."""
 
 
 class Evaluator:
@@ -59,8 +53,8 @@ class Evaluator:
     ) -> None:
         self._source, self._store, self._now = source, store, now_ms
         self._freshness, self._on_look = freshness_ms, on_look
-        self._folds = _Folds(store, remembered)
-        self._locks = _Locks()
+        self._folds = Folds(store, refold, remembered)
+        self._locks = Locks()
 
     def evaluate(self, request: EvaluationRequest) -> Evaluation:
         """Take what looks can be taken, and judge all evidence of the subject.
@@ -96,12 +90,7 @@ class Evaluator:
             self._store.append(link(request.subject, Kind.OPENED, body, None))
             fold = self._folds.get(request.subject)
             assert fold is not None  # noqa: S101
-        changed = differences(fold.opened.content(), body)
-        if changed:
-            raise PlanChanged(
-                f"{request.subject} is judged under the plan it started with, and this request differs "
-                f"({'; '.join(changed[:3])}); restore it, or use a new subject"
-            )
+        refuse_changed(fold.opened, body)
         return fold
 
     def _observe(self, request: EvaluationRequest, fold: Fold) -> tuple[Fold, dict[str, Finding]]:
@@ -110,7 +99,7 @@ class Evaluator:
             raise EvidenceFault(
                 Fault.WARMING_UP, f"warming up until {moment(earliest)}: nothing before counts, in any arm"
             )
-        arms = Arms(request.control, request.candidate)
+        arms = Arms((request.control, request.candidate))
         group = router_group(request.plan.endpoint, arms, self._freshness)
         start = fold.ends.get(ROUTER, earliest)
         routers = survey(self._source, group, min(start, self._now()), self._now())
@@ -174,7 +163,7 @@ class _Reader:
 
     def look(self, fold: Fold, span: Span, metrics: list[Metric]) -> Snapshot:
         plan = self._request.plan
-        arms = Arms(self._request.control, self._request.candidate)
+        arms = Arms((self._request.control, self._request.candidate))
         window = fold.window_of(ROUTER, span.window)
         read = read_router(self._source, self._routers, window, plan.endpoint, arms, fold.bounds)
         counts = _router_metrics(plan.metrics, read)
@@ -213,7 +202,7 @@ class _Reader:
         part = Window(whole.start, min(whole.end, found.cut), whole.floor)
         if part.end <= part.start:
             return None
-        arms = Arms(self._request.control, self._request.candidate, source.arm_label, source.bucket_label)
+        arms = Arms((self._request.control, self._request.candidate), source.arm_label, source.bucket_label)
         read = read_metric(self._source, found, part, source, metric.kind, arms)
         return (read.events, read.total), part.end
 
@@ -237,57 +226,3 @@ def refold(store: Evidence, subject: str, through: int | None = None) -> Fold | 
     fold = Fold.opened_by(opened, tuple(chosen.content()["bounds"]) if chosen else ())
     fold.catch_up(store.chain(subject, after=0, through=through))
     return fold
-
-
-class _Folds:
-    """The folds of the latest subjects; one that was forgotten is made again from the store, the same to the bit."""
-
-    def __init__(self, store: Evidence, size: int) -> None:
-        self._store, self._size = store, size
-        self._kept: OrderedDict[str, Fold] = OrderedDict()
-        self._guard = threading.Lock()
-
-    def get(self, subject: str) -> Fold | None:
-        """The subject's fold, up to the store's last entry; `None` when it has none."""
-        with self._guard:
-            fold = self._kept.pop(subject, None)
-        if fold is not None:
-            fold = fold if fold.catch_up(self._store.chain(subject, after=fold.last.seq)) else None
-        fold = fold or refold(self._store, subject)
-        if fold is not None:
-            self._keep(subject, fold)
-        return fold
-
-    def forget(self, subject: str) -> None:
-        with self._guard:
-            self._kept.pop(subject, None)
-
-    def _keep(self, subject: str, fold: Fold) -> None:
-        with self._guard:
-            self._kept[subject] = fold
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-
-
-class _Locks:
-    """One lock per subject that is being evaluated, so that two requests do not read the same window twice."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._held: dict[str, tuple[threading.Lock, int]] = {}
-
-    @contextmanager
-    def of(self, subject: str) -> Iterator[None]:
-        with self._guard:
-            lock, waiting = self._held.get(subject, (threading.Lock(), 0))
-            self._held[subject] = (lock, waiting + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                lock, waiting = self._held[subject]
-                if waiting == 1:
-                    del self._held[subject]
-                else:
-                    self._held[subject] = (lock, waiting - 1)

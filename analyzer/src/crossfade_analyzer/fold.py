@@ -12,6 +12,7 @@ from crossfade_analyzer.contract import Plan as Contracted
 from crossfade_analyzer.snapshots import Entry, Kind, Snapshot
 from crossfade_analyzer.sources.readings import MICRO, Cells
 from crossfade_analyzer.sources.samples import Window
+from crossfade_analyzer.statistics.look import PerArm
 from crossfade_analyzer.statistics.rollout import Counts, Look, MetricPlan, RolloutPlan, RolloutResult, State
 from crossfade_analyzer.windows import Progress, StepAt
 
@@ -149,4 +150,9 @@ def look_of(snapshot: Snapshot, since: int) -> Look:
 
 def _counts(pair: tuple[Cells, Cells | None], requests: Cells) -> Counts:
     events, totals = pair
-    return Counts(x=events, n=requests if totals is None else totals)
+    return Counts(x=_pair(events), n=_pair(requests if totals is None else totals))
+
+
+def _pair(cells: Cells) -> PerArm:
+    control, candidate = cells
+    return control, candidate

@@ -24,11 +24,12 @@ from crossfade_analyzer.contract import (
     Problem,
 )
 from crossfade_analyzer.contracts import check_contract
-from crossfade_analyzer.evaluator import Evaluator, PlanChanged
+from crossfade_analyzer.evaluator import Evaluator
 from crossfade_analyzer.snapshots import Entry, Kind
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.statistics.rollout import InvalidPlan
 from crossfade_analyzer.store.evidence import Evidence, StoreUnavailable
+from crossfade_analyzer.subjects import PlanChanged
 from crossfade_analyzer.telemetry import CONTENT_TYPE, Telemetry
 
 log = logging.getLogger("crossfade.analyzer")

@@ -1,7 +1,9 @@
 """Evidence as it is kept: integers in canonical JSON, each entry's digest covering the one before it.
 
-A subject's entries are `opened` (the plan), `bounds` (the latency bounds that were chosen, once), and `look`s. The
-digest of the last look stands for all evidence up to it, and every verdict is a function of these entries alone.
+A rollout's entries are `opened` (the plan), `bounds` (the latency bounds that were chosen, once), and `look`s. An
+experiment's are those and `plan` (what its looks aim at, once), `window`s (the counts) and `exclusions` (time that
+counts for no arm). The digest of the last entry stands for all evidence up to it, and every verdict is a function of
+these entries alone.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ class Kind(StrEnum):
     OPENED = "opened"
     BOUNDS = "bounds"
     LOOK = "look"
+    PLAN = "plan"
+    WINDOW = "window"
+    EXCLUSIONS = "exclusions"
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,7 @@ class Snapshot:
 
 
 def _cells(rows: list[list[int]]) -> Cells:
-    control, candidate = rows
-    return tuple(control), tuple(candidate)
+    return tuple(map(tuple, rows))
 
 
 def opening(request: EvaluationRequest, rule: str) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def opening(request: EvaluationRequest, rule: str) -> dict[str, Any]:
         "format": FORMAT,
         "rule": rule,
         "subject": request.subject,
-        "plan": _normal(request.plan.model_dump(mode="python", by_alias=True, exclude_none=True)),
+        "plan": normal(request.plan.model_dump(mode="python", by_alias=True, exclude_none=True)),
         "control": request.control.model_dump(mode="json", by_alias=True),
         "candidate": request.candidate.model_dump(mode="json", by_alias=True),
         "since": milliseconds_of(request),
@@ -124,12 +128,12 @@ def milliseconds_of(request: EvaluationRequest) -> int:
     return round(request.since.timestamp() * 1000)
 
 
-def _normal(value: Any) -> Any:
+def normal(value: Any) -> Any:
     """Numbers as plain decimal strings, so that 0.10, 1e-1 and 0.1 are the same plan."""
     if isinstance(value, Mapping):
-        return {key: _normal(item) for key, item in value.items()}
+        return {key: normal(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_normal(item) for item in value]
+        return [normal(item) for item in value]
     if isinstance(value, Decimal | float) and not isinstance(value, bool):
         return plain(Decimal(str(value)))
     return value

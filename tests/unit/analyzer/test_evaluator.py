@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from crossfade_analyzer.contract import Evaluation, Fault, MetricKind, MetricPlan, Verdict
-from crossfade_analyzer.evaluator import PlanChanged
 from crossfade_analyzer.snapshots import Kind
+from crossfade_analyzer.subjects import PlanChanged
 from crossfade_analyzer.verification import verify
 from tests.fakes.exporter import Exporter, Router
 from tests.fakes.requests import ERRORS, LATENCY, own_metric

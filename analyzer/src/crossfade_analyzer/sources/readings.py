@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from crossfade_analyzer.contract import Arm, Fault, MetricKind, MetricSource
 from crossfade_analyzer.faults import EvidenceFault
@@ -19,22 +20,29 @@ _BUCKET_NAMES = {str(number): number for number in range(BUCKETS)}
 _OUTSIDE = frozenset({"none", "forced"})  # requests without a unit, and testers': nobody's evidence
 _NOBODY = frozenset({"", "-"})
 
-Cells = tuple[tuple[int, ...], tuple[int, ...]]
-"""Integers per arm (control, candidate) and analysis bucket."""
+Cells = tuple[tuple[int, ...], ...]
+"""Integers per arm (control first) and analysis bucket."""
 
 
 @dataclass(frozen=True)
 class Arms:
-    """The two arms that are compared, and the names of the labels that tell them and the buckets apart."""
+    """The arms that are compared, control first, and the names of the labels that tell them and the buckets apart."""
 
-    control: Arm
-    candidate: Arm
+    of: tuple[Arm, ...]
     arm_label: str = "arm"
     bucket_label: str = "abucket"
 
+    @property
+    def control(self) -> Arm:
+        return self.of[0]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {arm.label: number for number, arm in enumerate(self.of)}
+
     def index(self, labels: Mapping[str, str]) -> int | None:
-        """0 for control, 1 for candidate, `None` for everybody else."""
-        return {self.control.label: 0, self.candidate.label: 1}.get(labels.get(self.arm_label, ""))
+        """0 for control, then the others in order, `None` for everybody else."""
+        return self._numbers.get(labels.get(self.arm_label, ""))
 
     def bucket(self, labels: Mapping[str, str]) -> int | None:
         return _BUCKET_NAMES.get(labels.get(self.bucket_label, ""))
@@ -47,6 +55,17 @@ class RouterCounts:
     requests: Cells
     errors: Cells
     slower: Mapping[str, Cells]
+
+
+@dataclass(frozen=True)
+class AssignedCounts:
+    """The same by the arm that users were assigned to, whoever answered; `fallbacks` are its requests per arm that
+    another revision answered."""
+
+    requests: Cells
+    errors: Cells
+    slower: Mapping[str, Cells]
+    fallbacks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,7 @@ def metric_group(name: str, source: MetricSource) -> Group:
 def _router_selector(endpoint: str, arms: Arms, counters: tuple[str, ...], bounds: Iterable[str] = ()) -> str:
     # The empty alternative also finds series that lost the label, which must not go unnoticed.
     names = one_of(_PREFIX + counter for counter in counters)
-    labels = one_of((arms.control.label, arms.candidate.label, ""))
+    labels = one_of((*(arm.label for arm in arms.of), ""))
     parts = [f"__name__=~{names}", f"model_endpoint={quoted(endpoint)}", f"{arms.arm_label}=~{labels}"]
     if "slower" in counters:
         parts.append(f"bound=~{one_of(('', *bounds))}")
@@ -90,21 +109,49 @@ def read_router(
     A candidate's request that a control revision answered is the candidate's failure, counted once; one that some
     other revision answered (a predecessor's tail) is no evidence about this candidate and left out.
     """
+    by_name = _router_counters(source, found, window, endpoint, arms, bounds)
+    own = {name: [i for i in items if _answered_by_own(i.labels, arms)] for name, items in by_name.items()}
+    fallbacks = [i for i in own["requests"] if _fell_back(i.labels, arms)]
+    failures = [i for i in own["errors"] if not _fell_back(i.labels, arms)]
+    _refuse_missing_arm(own["requests"], arms, f"the routers of {endpoint}")
+    requests = cells(own["requests"], arms)
+    errors = _at_most(requests, cells([*failures, *fallbacks], arms))
+    return RouterCounts(requests, errors, _slower(requests, own["slower"], arms, bounds))
+
+
+def read_assigned(
+    source: RawSource, found: Survey, window: Window, endpoint: str, arms: Arms, bounds: tuple[str, ...]
+) -> AssignedCounts:
+    """Read the routers' counters within a window, every request as assigned (intention to treat): what an arm's users
+    saw counts for their arm, also when another revision answered them."""
+    by_name = _router_counters(source, found, window, endpoint, arms, bounds)
+    _refuse_missing_arm(by_name["requests"], arms, f"the routers of {endpoint}")
+    requests = cells(by_name["requests"], arms)
+    others = cells((i for i in by_name["requests"] if _answered_by_another(i.labels, arms)), arms)
+    return AssignedCounts(
+        requests,
+        _at_most(requests, cells(by_name["errors"], arms)),
+        _slower(requests, by_name["slower"], arms, bounds),
+        tuple(map(sum, others)),
+    )
+
+
+def _router_counters(
+    source: RawSource, found: Survey, window: Window, endpoint: str, arms: Arms, bounds: tuple[str, ...]
+) -> dict[str, list[Increment]]:
     counters = ("requests", "errors", "slower") if bounds else ("requests", "errors")
     selector = _router_selector(endpoint, arms, counters, bounds)
-    found_items = read(source, selector, found, window, _keep(arms))
-    own = tuple(item for item in found_items if _answered_by_own(item.labels, arms))
-    by_name = {name: [i for i in own if i.labels["__name__"] == _PREFIX + name] for name in counters}
-    _refuse_missing_arm(by_name["requests"], arms, selector)
-    fallbacks = [i for i in by_name["requests"] if _fell_back(i.labels, arms)]
-    failures = [i for i in by_name["errors"] if not _fell_back(i.labels, arms)]
-    requests = cells(by_name["requests"], arms)
-    slower = {bound: [i for i in by_name["slower"] if i.labels.get("bound") == bound] for bound in bounds}
-    return RouterCounts(
-        requests=requests,
-        errors=_at_most(requests, cells([*failures, *fallbacks], arms)),
-        slower={bound: _at_most(requests, cells(items, arms)) for bound, items in slower.items()},
-    )
+    items = read(source, selector, found, window, _keep(arms))
+    return {
+        name: [i for i in items if i.labels["__name__"] == _PREFIX + name] for name in ("requests", "errors", "slower")
+    }
+
+
+def _slower(requests: Cells, items: Iterable[Increment], arms: Arms, bounds: tuple[str, ...]) -> dict[str, Cells]:
+    by_bound: dict[str, list[Increment]] = {bound: [] for bound in bounds}
+    for item in items:
+        by_bound.setdefault(item.labels.get("bound", ""), []).append(item)
+    return {bound: _at_most(requests, cells(by_bound[bound], arms)) for bound in bounds}
 
 
 def _at_most(requests: Cells, events: Cells) -> Cells:
@@ -114,19 +161,24 @@ def _at_most(requests: Cells, events: Cells) -> Cells:
     meanwhile shows as a request now and as an error in the next scrape. Where nearly every request fails, such errors
     would exceed the next window's requests for ever, and a candidate that answers nobody could not be judged.
     """
-    control, candidate = (tuple(map(min, *pair)) for pair in zip(requests, events, strict=True))
-    return control, candidate
+    return tuple(tuple(map(min, *pair)) for pair in zip(requests, events, strict=True))
 
 
 def _answered_by_own(labels: Mapping[str, str], arms: Arms) -> bool:
-    if arms.index(labels) == 0:
-        return True
+    index = arms.index(labels)
+    if index is None or index == 0:
+        return index == 0
     served = labels.get("served", "")
-    return served in _NOBODY or served in arms.candidate.revisions or served in arms.control.revisions
+    return served in _NOBODY or served in arms.of[index].revisions or served in arms.control.revisions
 
 
 def _fell_back(labels: Mapping[str, str], arms: Arms) -> bool:
-    return arms.index(labels) == 1 and labels.get("served", "") in arms.control.revisions
+    return bool(arms.index(labels)) and labels.get("served", "") in arms.control.revisions
+
+
+def _answered_by_another(labels: Mapping[str, str], arms: Arms) -> bool:
+    index, served = arms.index(labels), labels.get("served", "")
+    return index is not None and served not in _NOBODY and served not in arms.of[index].revisions
 
 
 def read_metric(
@@ -136,12 +188,12 @@ def read_metric(
     scale = MICRO if kind is MetricKind.MEAN else 1
     keep = _keep(arms)
     total = read(source, metric.denominator, found, window, keep)
-    _refuse_missing_arm(total, arms, metric.denominator)
+    _refuse_missing_arm(total, arms, f"`{metric.denominator}`")
     return PairCounts(cells(read(source, metric.numerator, found, window, keep, scale), arms), cells(total, arms))
 
 
 def _keep(arms: Arms) -> Keep:
-    """Keep the series of both arms' buckets; refuse those that are scraped now and lack one of the labels."""
+    """Keep the series of the arms' buckets; refuse those that are scraped now and lack one of the labels."""
 
     def keep(series: tuple[Series, ...], found: Survey, window: Window) -> tuple[Series, ...]:
         for one in series:
@@ -177,22 +229,22 @@ def _relabelled(labels: Mapping[str, str], arms: Arms) -> EvidenceFault:
     )
 
 
-def _refuse_missing_arm(items: Iterable[Increment], arms: Arms, selector: str) -> None:
+def _refuse_missing_arm(items: Iterable[Increment], arms: Arms, counted: str) -> None:
     seen = {arms.index(item.labels) for item in items}
-    for index, arm in enumerate((arms.control, arms.candidate)):
+    for index, arm in enumerate(arms.of):
         if index not in seen:
             raise EvidenceFault(
                 Fault.ARM_MISSING,
-                f"no series of `{selector}` counts arm {arm.label!r}: nobody was sent there yet, "
+                f"no series of {counted} counts arm {arm.label!r}: nobody was sent there yet, "
                 "or its counters are not exposed",
             )
 
 
 def cells(items: Iterable[Increment], arms: Arms) -> Cells:
     """Sum increments per arm and bucket."""
-    table = ([0] * BUCKETS, [0] * BUCKETS)
+    table = [[0] * BUCKETS for _ in arms.of]
     for item in items:
         arm, bucket = arms.index(item.labels), arms.bucket(item.labels)
         if arm is not None and bucket is not None:
             table[arm][bucket] += item.value
-    return tuple(table[0]), tuple(table[1])
+    return tuple(map(tuple, table))
