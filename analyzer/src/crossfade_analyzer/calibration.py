@@ -48,6 +48,12 @@ def choose(requests: int, slower: Mapping[str, int]) -> tuple[str, ...]:
     return tuple(bound for bound in slower if bound in chosen)
 
 
+def nearest(requests: int, slower: Mapping[str, int], tail: float) -> str:
+    """The one bound nearest (in log odds) to where a share `tail` of control's requests is slower."""
+    odds = {bound: _log_odds((count + 0.5) / (requests + 1)) for bound, count in slower.items()}
+    return min(odds, key=lambda bound: abs(odds[bound] - _log_odds(tail)))
+
+
 def _log_odds(share: float) -> float:
     return math.log(share / (1 - share))
 

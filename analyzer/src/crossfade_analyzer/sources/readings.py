@@ -19,6 +19,7 @@ _PREFIX = "envoy_crossfade_"
 _BUCKET_NAMES = {str(number): number for number in range(BUCKETS)}
 _OUTSIDE = frozenset({"none", "forced"})  # requests without a unit, and testers': nobody's evidence
 _NOBODY = frozenset({"", "-"})
+_BEFORE_MS = 120_000  # long enough for a scrape before the start
 
 Cells = tuple[tuple[int, ...], ...]
 """Integers per arm (control first) and analysis bucket."""
@@ -83,7 +84,7 @@ def usable_bucket(value: str) -> bool:
 
 def router_group(endpoint: str, arms: Arms, freshness_ms: int) -> Group:
     """The routers of an endpoint, found by their request counters."""
-    return Group("router", (_router_selector(endpoint, arms, ("requests",)),), freshness_ms)
+    return Group("router", (router_selector(endpoint, arms, ("requests",)),), freshness_ms)
 
 
 def metric_group(name: str, source: MetricSource) -> Group:
@@ -91,7 +92,8 @@ def metric_group(name: str, source: MetricSource) -> Group:
     return Group(name, (source.numerator, source.denominator), round(source.freshness_seconds * 1000))
 
 
-def _router_selector(endpoint: str, arms: Arms, counters: tuple[str, ...], bounds: Iterable[str] = ()) -> str:
+def router_selector(endpoint: str, arms: Arms, counters: tuple[str, ...], bounds: Iterable[str] = ()) -> str:
+    """The router's counters of these arms."""
     # The empty alternative also finds series that lost the label, which must not go unnoticed.
     names = one_of(_PREFIX + counter for counter in counters)
     labels = one_of((*(arm.label for arm in arms.of), ""))
@@ -136,11 +138,23 @@ def read_assigned(
     )
 
 
+def first_requests(source: RawSource, endpoint: str, arms: Arms, since: int, until: int) -> tuple[int | None, ...]:
+    """When each arm's first request after `since` was scraped (ms); `None` for an arm without any up to `until`."""
+    seen: list[int | None] = [None] * len(arms.of)
+    for series in source.raw(router_selector(endpoint, arms, ("requests",)), since - _BEFORE_MS, until):
+        index = arms.index(series.labels)
+        base = max((value for at, value in series.samples if at <= since), default=0.0)
+        grown = next((at for at, value in series.samples if at > since and value > base), None)
+        if index is not None and grown is not None:
+            seen[index] = min(seen[index] or grown, grown)
+    return tuple(seen)
+
+
 def _router_counters(
     source: RawSource, found: Survey, window: Window, endpoint: str, arms: Arms, bounds: tuple[str, ...]
 ) -> dict[str, list[Increment]]:
     counters = ("requests", "errors", "slower") if bounds else ("requests", "errors")
-    selector = _router_selector(endpoint, arms, counters, bounds)
+    selector = router_selector(endpoint, arms, counters, bounds)
     items = read(source, selector, found, window, _keep(arms))
     return {
         name: [i for i in items if i.labels["__name__"] == _PREFIX + name] for name in ("requests", "errors", "slower")

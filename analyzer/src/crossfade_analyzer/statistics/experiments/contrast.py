@@ -11,7 +11,7 @@ from math import sqrt
 
 from crossfade_analyzer.statistics.experiments import cuped
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums, covariance, mean, welch_df
-from crossfade_analyzer.statistics.experiments.ratio import STABLE_DENOMINATOR, Ratio, ratio
+from crossfade_analyzer.statistics.experiments.ratio import STABLE_DENOMINATOR, ratio
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 from crossfade_analyzer.statistics.scientific import normal_from_student
 
@@ -96,13 +96,24 @@ class Pair:
 
 def pair(control: BucketSums, treatment: BucketSums, *, events: bool = False) -> Pair | CannotJudge:
     """Both arms' ratios. `events`: y counts events, so that few or none of them are no certainty."""
-    values = []
-    for sums in (control, treatment):
-        found = ratio(sums)
-        if isinstance(found, CannotJudge):
-            return found
-        values.append(_arm(found, sums, events))
-    return _refuse_constant(Pair(values[0], values[1]))
+    one, other = arm_value(control, events=events), arm_value(treatment, events=events)
+    if isinstance(one, CannotJudge):
+        return one
+    if isinstance(other, CannotJudge):
+        return other
+    if one.variance + other.variance > 0:
+        return Pair(one, other)
+    return CannotJudge(Refusal.DEGENERATE, "Nothing varies between buckets, so there is no standard error.", "y")
+
+
+def arm_value(sums: BucketSums, *, events: bool = False) -> ArmValue | CannotJudge:
+    """One arm's ratio, with at least a Poisson variance while its events are few."""
+    found = ratio(sums)
+    if isinstance(found, CannotJudge):
+        return found
+    count, total = sum(sums.y), sum(sums.x)
+    least = (count + 1) / (total * total) if events and count < FEW_EVENTS else 0.0
+    return ArmValue(found.value, max(found.variance, least), found.buckets)
 
 
 def adjusted_pair(control: cuped.Arm, treatment: cuped.Arm, *, events: bool = False) -> Pair | CannotJudge:
@@ -133,18 +144,6 @@ def linear(sums: BucketSums, around: float) -> list[float]:
     """Influence of each bucket on the ratio: (y_b - R x_b)/xbar."""
     xbar = mean(sums.x)
     return [(y - around * x) / xbar for x, y in zip(sums.x, sums.y, strict=True)]
-
-
-def _arm(found: Ratio, sums: BucketSums, events: bool) -> ArmValue:
-    count, total = sum(sums.y), sum(sums.x)
-    least = (count + 1) / (total * total) if events and count < FEW_EVENTS else 0.0
-    return ArmValue(found.value, max(found.variance, least), found.buckets)
-
-
-def _refuse_constant(found: Pair) -> Pair | CannotJudge:
-    if found.variance > 0:
-        return found
-    return CannotJudge(Refusal.DEGENERATE, "Nothing varies between buckets, so there is no standard error.", "y")
 
 
 def _df(control: ArmValue, treatment: ArmValue, scale: float) -> float:

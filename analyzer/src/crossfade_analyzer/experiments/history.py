@@ -1,0 +1,104 @@
+"""Counts of a longer time from counter values at some instants: for plans and covariates, not for what is tested.
+
+A series that began in between counts in full, a restarted one from zero; what a process counted between the last
+instant and its end is lost, which a plan can bear.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from crossfade_analyzer.contract import Arm, ExperimentArm, ExperimentMetric, MetricKind
+from crossfade_analyzer.experiments.study import scale_of
+from crossfade_analyzer.sources.raw import RawSource
+from crossfade_analyzer.sources.readings import Arms, Cells, cells, router_selector
+from crossfade_analyzer.sources.samples import Increment
+from crossfade_analyzer.sources.selectors import check_source
+
+POINTS = 25
+STABLE = "stable"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Counts of one metric (numerator, denominator) over a stretch of time, as two halves."""
+
+    first: tuple[Cells, Cells]
+    second: tuple[Cells, Cells]
+
+    def whole(self) -> tuple[Cells, Cells]:
+        (a, b), (c, d) = self.first, self.second
+        return _plus(a, c), _plus(b, d)
+
+
+def arms_of(arms: Sequence[ExperimentArm], metric: ExperimentMetric | None = None) -> Arms:
+    """The arms as their labels tell them apart, in the router's series or in a metric's own."""
+    named = tuple(Arm(label=arm.label, revisions=arm.revisions) for arm in arms)
+    source = metric.source if metric else None
+    return Arms(named, source.arm_label, source.bucket_label) if source else Arms(named)
+
+
+def stable_arm(metric: ExperimentMetric | None = None, label: str = STABLE) -> Arms:
+    source = metric.source if metric else None
+    named = (Arm(label=label, revisions=("-",)),)
+    return Arms(named, source.arm_label, source.bucket_label) if source else Arms(named)
+
+
+def points(start_ms: int, end_ms: int) -> list[int]:
+    """Instants from start to end, evenly."""
+    return [start_ms + (end_ms - start_ms) * number // (POINTS - 1) for number in range(POINTS)]
+
+
+def counted(
+    source: RawSource, endpoint: str, metric: ExperimentMetric, arms: Arms, bound: str | None, at: Sequence[int]
+) -> Span:
+    """A metric's counts per arm and bucket between the first and the last of `at`."""
+    numerator, denominator = selectors(endpoint, metric, arms, bound)
+    x = _halves(source, numerator, arms, at, scale_of(metric))
+    n = _halves(source, denominator, arms, at, 1)
+    return Span((x[0], n[0]), (x[1], n[1]))
+
+
+def requests(source: RawSource, endpoint: str, arms: Arms, at: Sequence[int]) -> Cells:
+    """The routers' requests per arm and bucket between the first and the last of `at`."""
+    first, second = _halves(source, router_selector(endpoint, arms, ("requests",)), arms, at, 1)
+    return _plus(first, second)
+
+
+def selectors(endpoint: str, metric: ExperimentMetric, arms: Arms, bound: str | None) -> tuple[str, str]:
+    """Numerator and denominator of a metric. Raises `EvidenceFault` for a source that cannot be used."""
+    if metric.source is not None:
+        check_source(metric.source)
+        return metric.source.numerator, metric.source.denominator
+    denominator = router_selector(endpoint, arms, ("requests",))
+    if metric.kind is MetricKind.LATENCY:
+        return router_selector(endpoint, arms, ("slower",), (bound,) if bound else ()), denominator
+    return router_selector(endpoint, arms, ("errors",)), denominator
+
+
+def _halves(source: RawSource, selector: str, arms: Arms, at: Sequence[int], scale: int) -> tuple[Cells, Cells]:
+    middle = len(at) // 2
+    items = list(_increments(source, selector, at, scale))
+    first = [item for index, item in items if index <= middle]
+    second = [item for index, item in items if index > middle]
+    return cells(first, arms), cells(second, arms)
+
+
+def _increments(source: RawSource, selector: str, at: Sequence[int], scale: int) -> Iterator[tuple[int, Increment]]:
+    before: dict[frozenset[tuple[str, str]], float] = {}
+    for index, instant in enumerate(at):
+        found = {
+            frozenset(labels.items()): value
+            for labels, value in source.instant(selector, instant).values
+            if math.isfinite(value)
+        }
+        for key, value in found.items() if index else ():
+            earlier = before.get(key, 0.0)
+            yield index, Increment(dict(key), round((value - earlier if value >= earlier else value) * scale))
+        before = {**before, **found}
+
+
+def _plus(one: Cells, other: Cells) -> Cells:
+    return tuple(tuple(a + b for a, b in zip(x, y, strict=True)) for x, y in zip(one, other, strict=True))
