@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dev.cluster.errors import ClusterError
@@ -29,10 +30,10 @@ class Answered:
 class Traffic:
     """Runs while the context is open; `latest` is the newest summary, at most a second old."""
 
-    def __init__(self, port: int, *, rate: float, seconds: float, seed: int = 1) -> None:
+    def __init__(self, port: int, *, rate: float, seconds: float, seed: int = 1, slices: Path | None = None) -> None:
         self._arguments = [
             f"http://127.0.0.1:{port}", "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--seed", str(seed),
-            "--json-lines",
+            "--json-lines", *(("--slices", str(slices)) if slices else ()),
         ]  # fmt: skip
         self._latest = _NOTHING
         self._process: subprocess.Popen[str] | None = None

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from dev.load.models import Models, train_if_stale
 from dev.load.runner import Load, Runner
+from dev.load.slices import Slices
 from dev.load.tally import Tally
 
 MODELS = Path(__file__).parents[2] / "serving_image" / "models"
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Play one load; 0 when nothing failed but what the models fail themselves, 1 otherwise."""
     options = _options(arguments)
     train_if_stale(options.models)
-    tally = Tally(Models.in_directory(options.models))
+    tally = Tally(Models.in_directory(options.models), options.slices)
     try:
         elapsed = asyncio.run(_play(options, tally))
     except KeyboardInterrupt:
@@ -77,6 +78,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", default="ranker", help="name in /v2/models/NAME/infer (default ranker)")
     parser.add_argument("--unit-header", default="x-user-id", help="header with the user (default x-user-id)")
     parser.add_argument("--models", type=Path, default=MODELS, help="where the model files are, to name who answered")
+    parser.add_argument("--slices", type=_slices, help="a file that says which users to count apart, as JSON")
     parser.add_argument("--json-lines", action="store_true", help="a JSON line per second instead of progress")
     options = parser.parse_args(arguments)
     if options.seconds > LONGEST:
@@ -96,6 +98,13 @@ def _target(text: str) -> object:
     if not fits:
         raise argparse.ArgumentTypeError(f"must be http://HOST:PORT, not {text!r}")
     return parts
+
+
+def _slices(text: str) -> Slices:
+    try:
+        return Slices.read(Path(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> float:

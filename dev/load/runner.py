@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dev.load.connection import Answer, Connection, NoAnswer
-from dev.load.tally import Tally
+from dev.load.tally import Tally, unit_of
 from serving_image.training.population import Play, draw_play, infer_body
 
 
@@ -31,12 +31,12 @@ class Load:
     unit_header: str = "x-user-id"
 
     def request(self, play: Play) -> bytes:
-        """The bytes of one inference request; the unit of assignment is `user-<id>`."""
+        """The bytes of one inference request."""
         body = json.dumps(infer_body(play), separators=(",", ":")).encode()
         head = (
             f"POST /v2/models/{self.model}/infer HTTP/1.1\r\n"
             f"host: {self.host}:{self.port}\r\n"
-            f"{self.unit_header}: user-{play.user}\r\n"
+            f"{self.unit_header}: {unit_of(play)}\r\n"
             "content-type: application/json\r\n"
             f"content-length: {len(body)}\r\n\r\n"
         )

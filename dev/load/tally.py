@@ -9,11 +9,17 @@ from typing import Any
 
 from dev.load.connection import Answer, NoAnswer
 from dev.load.models import Models
+from dev.load.slices import OneSlice, Slices
 from serving_image.training.population import Play
 
 _STEP = 1.05
 """Latencies are kept in bins of 5 %."""
 _EXAMPLES = 20
+
+
+def unit_of(play: Play) -> str:
+    """What the endpoint's unit header says of a listener."""
+    return f"user-{play.user}"
 
 
 @dataclass
@@ -22,8 +28,11 @@ class Latencies:
 
     bins: Counter[int] = field(default_factory=Counter)
 
-    def add(self, seconds: float) -> None:
-        self.bins[round(math.log(max(seconds, 1e-6), _STEP))] += 1
+    def add(self, seconds: float) -> int:
+        """Count one; returns its bin."""
+        number = round(math.log(max(seconds, 1e-6), _STEP))
+        self.bins[number] += 1
+        return number
 
     def quantile(self, share: float) -> float | None:
         """Seconds below which `share` of the latencies are, to 5 %; None when there are none."""
@@ -64,6 +73,8 @@ class Tally:
     """Counts as requests end. `failed` holds failures of delivery: the ones no model is to blame for."""
 
     models: Models
+    slices: Slices | None = None
+    """Counts by slice as well, when given."""
     requests: int = 0
     skipped: int = 0
     """Requests that were due but not sent, because too many were unanswered: the load could not keep its rate."""
@@ -75,12 +86,20 @@ class Tally:
     failed_users: set[int] = field(default_factory=set)
     examples: list[dict[str, Any]] = field(default_factory=list)
     latencies: Latencies = field(default_factory=Latencies)
+    by_slice: dict[str, OneSlice] = field(default_factory=dict)
 
     def add(self, play: Play, outcome: Answer | NoAnswer, seconds: float, at: float) -> None:
         """One request that ended `at` seconds after the load began, `seconds` after it was due."""
         self.requests += 1
         self.per_user[play.user] += 1
-        self.latencies.add(seconds)
+        number, failures = self.latencies.add(seconds), self.failed.total()
+        self._count(play, outcome, seconds, at)
+        if self.slices is not None:
+            model = self.models.name(outcome.digest) if isinstance(outcome, Answer) else "none"
+            one = self.by_slice.setdefault(self.slices.of(unit_of(play)), OneSlice())
+            one.add(model, number, failed=self.failed.total() > failures)
+
+    def _count(self, play: Play, outcome: Answer | NoAnswer, seconds: float, at: float) -> None:
         if isinstance(outcome, NoAnswer):
             self.statuses["none"] += 1
             self._failure(play, str(outcome), at)
@@ -123,4 +142,5 @@ class Tally:
                 "examples": self.examples,
             },
             "latency_ms": self.latencies.milliseconds(),
+            **({"slices": {name: one.summary() for name, one in self.by_slice.items()}} if self.slices else {}),
         }
