@@ -1,4 +1,4 @@
-"""`crossfade-analyzer`: serve, migrate, verify, export, openapi."""
+"""`crossfade-analyzer`: serve, migrate, verify, export, dump, backup, restore, openapi."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossfade_analyzer import commands
 from crossfade_analyzer.settings import InvalidSetting, Settings, settings, store_url
 from crossfade_analyzer.store.evidence import Evidence, StoreUnavailable
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+_EXPERIMENTS_REMEMBERED = 16  # each holds all of its windows: a few megabytes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-    except (InvalidSetting, StoreUnavailable) as error:
+    except (InvalidSetting, StoreUnavailable, commands.Failed) as error:
         print(f"crossfade-analyzer: {error}", file=sys.stderr)
         return 2
     return code
@@ -34,12 +38,21 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     verbs.add_parser("serve", help="run the HTTP service").set_defaults(run=_serve)
     verbs.add_parser("migrate", help="create or update the evidence store's schema").set_defaults(run=_migrate)
-    verify = verbs.add_parser("verify", help="recompute a look's verdict from the store alone")
-    verify.add_argument("digest", metavar="DIGEST", help="sha256:..., from a rollout's status or an evaluation")
-    verify.set_defaults(run=_verify)
-    export = verbs.add_parser("export", help="print evidence as one JSON object per line")
-    export.add_argument("subject", nargs="?", help="only this subject")
-    export.set_defaults(run=_export)
+    verify = verbs.add_parser("verify", help="recompute what was judged, from the store or an exported file alone")
+    verify.add_argument("evidence", metavar="DIGEST|FILE", help="sha256:..., or a file that `export` wrote")
+    verify.set_defaults(run=commands.verify)
+    export = verbs.add_parser("export", help="print all evidence behind a digest as a file that verifies anywhere")
+    export.add_argument("digest", metavar="DIGEST", help="sha256:..., from a status, a Decision or an evaluation")
+    export.set_defaults(run=commands.export)
+    dump = verbs.add_parser("dump", help="print entries as one JSON object per line")
+    dump.add_argument("subject", nargs="?", help="only this subject")
+    dump.set_defaults(run=commands.dump)
+    backup = verbs.add_parser("backup", help="write a consistent copy of the store to one file, while it is in use")
+    backup.add_argument("file", metavar="FILE", type=Path)
+    backup.set_defaults(run=commands.backup)
+    restore = verbs.add_parser("restore", help="add a backup's entries to the store, checking every chain")
+    restore.add_argument("file", metavar="FILE", type=Path)
+    restore.set_defaults(run=commands.restore)
     verbs.add_parser("openapi", help="print the HTTP API's OpenAPI document").set_defaults(run=_openapi)
     return parser
 
@@ -60,6 +73,7 @@ def _serve(_: argparse.Namespace) -> int:
 
 def _service(chosen: Settings, store: Evidence) -> FastAPI:
     from crossfade_analyzer.evaluator import Evaluator
+    from crossfade_analyzer.experiments.evaluator import ExperimentEvaluator
     from crossfade_analyzer.service import Parts, application
     from crossfade_analyzer.sources.prometheus import Prometheus
     from crossfade_analyzer.telemetry import MeasuredSource, Telemetry
@@ -68,7 +82,16 @@ def _service(chosen: Settings, store: Evidence) -> FastAPI:
     source = MeasuredSource(Prometheus(chosen.prometheus_url, chosen.prometheus_timeout), telemetry)
     freshness = round(chosen.freshness * 1000)
     evaluator = Evaluator(source, store, _now_ms, freshness, chosen.remembered, telemetry.looks.inc)
-    return application(Parts(evaluator, source, store, telemetry, _now_ms))
+    experiments = ExperimentEvaluator(
+        source,
+        store,
+        _now_ms,
+        freshness,
+        min(chosen.remembered, _EXPERIMENTS_REMEMBERED),
+        telemetry.windows.inc,
+        telemetry.experiment_looked,
+    )
+    return application(Parts(evaluator, experiments, source, store, telemetry, _now_ms))
 
 
 def _now_ms() -> int:
@@ -78,34 +101,6 @@ def _now_ms() -> int:
 def _migrate(_: argparse.Namespace) -> int:
     Evidence(store_url(os.environ)).migrate()
     print("the evidence store's schema is up to date")
-    return 0
-
-
-def _verify(options: argparse.Namespace) -> int:
-    from crossfade_analyzer.verification import UnknownDigest, verify
-
-    store = Evidence(store_url(os.environ))
-    store.check()
-    try:
-        found = verify(store, options.digest)
-    except UnknownDigest as error:
-        print(f"crossfade-analyzer: {error}", file=sys.stderr)
-        return 2
-    if found.differences:
-        print(f"NOT VERIFIED: {found.subject}, {len(found.differences)} differences:")
-        print("\n".join(f"  {text}" for text in found.differences))
-        return 1
-    print(f"verified: {found.subject}, {found.looks} looks, {found.verdict} by {found.rule}")
-    return 0
-
-
-def _export(options: argparse.Namespace) -> int:
-    store = Evidence(store_url(os.environ))
-    store.check()
-    for entry in store.dump(options.subject):
-        result = json.loads(entry.result) if entry.result else None
-        line = {**vars(entry), "kind": entry.kind.value, "body": entry.content(), "result": result}
-        print(json.dumps(line, sort_keys=True, separators=(",", ":")))
     return 0
 
 

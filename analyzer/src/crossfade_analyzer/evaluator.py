@@ -16,7 +16,7 @@ from crossfade_analyzer.contract import MetricPlan as Metric
 from crossfade_analyzer.faults import EvidenceFault, Finding
 from crossfade_analyzer.fold import ROUTER, Fold, key_of, rollout_plan
 from crossfade_analyzer.rules import RULE, judge
-from crossfade_analyzer.snapshots import Kind, Snapshot, link, opening
+from crossfade_analyzer.snapshots import Entries, Kind, Snapshot, link, opening
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import (
     Arms,
@@ -217,7 +217,7 @@ def _router_metrics(metrics: tuple[Metric, ...], read: RouterCounts) -> dict[str
     return counts
 
 
-def refold(store: Evidence, subject: str, through: int | None = None) -> Fold | None:
+def refold(store: Entries, subject: str, through: int | None = None) -> Fold | None:
     """A subject's fold from the store alone, up to an entry's number; `None` when it has no entries."""
     opened = next(store.chain(subject, through=0), None)
     if opened is None:

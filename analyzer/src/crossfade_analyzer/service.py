@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from crossfade_analyzer.contract import (
     Digest,
     Evaluation,
     EvaluationRequest,
+    ExperimentEvaluation,
     Frozen,
     MetricSource,
     Name,
@@ -25,6 +27,9 @@ from crossfade_analyzer.contract import (
 )
 from crossfade_analyzer.contracts import check_contract
 from crossfade_analyzer.evaluator import Evaluator
+from crossfade_analyzer.experiments.evaluator import ExperimentEvaluator
+from crossfade_analyzer.experiments.records import RULE as EXPERIMENT
+from crossfade_analyzer.experiments.service import ExperimentParts, add_experiments, add_records
 from crossfade_analyzer.snapshots import Entry, Kind
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.statistics.rollout import InvalidPlan
@@ -50,7 +55,7 @@ class LookRecord(Frozen):
     seq: int
     kind: Kind
     digest: Digest
-    evaluation: Evaluation | None = None
+    evaluation: Evaluation | ExperimentEvaluation | None = None
 
 
 class History(Frozen):
@@ -66,6 +71,7 @@ class Parts:
     """What the service is made of."""
 
     evaluator: Evaluator
+    experiments: ExperimentEvaluator
     source: RawSource
     store: Evidence
     telemetry: Telemetry
@@ -77,11 +83,14 @@ def application(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="Crossfade analyzer",
         version="v1",
-        description="Judges a candidate from raw samples, and keeps the evidence.",
+        description="Judges candidates and experiments from raw samples, and keeps the evidence.",
         docs_url=None,
         redoc_url=None,
     )
     _evaluations(app, parts)
+    own = ExperimentParts(parts.experiments, parts.source, parts.store, parts.telemetry, parts.now_ms)
+    add_experiments(app, own, _PROBLEMS)
+    add_records(app, parts.store, _PROBLEMS)
     _history(app, parts)
     _operations(app, parts)
     _problems(app, parts)
@@ -122,7 +131,10 @@ def _history(app: FastAPI, parts: Parts) -> None:
 
 
 def _record(entry: Entry) -> LookRecord:
-    judged = Evaluation.model_validate_json(entry.result) if entry.result else None
+    judged: Evaluation | ExperimentEvaluation | None = None
+    if entry.result:
+        experiment = json.loads(entry.result)["rule"] == EXPERIMENT
+        judged = (ExperimentEvaluation if experiment else Evaluation).model_validate_json(entry.result)
     return LookRecord(seq=entry.seq, kind=entry.kind, digest=entry.digest, evaluation=judged)
 
 

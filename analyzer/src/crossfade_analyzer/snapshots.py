@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
 from crossfade_analyzer.contract import EvaluationRequest
 from crossfade_analyzer.sources.readings import Cells
@@ -48,6 +48,19 @@ class Entry:
     def content(self) -> dict[str, Any]:
         loaded: dict[str, Any] = json.loads(self.body)
         return loaded
+
+
+class Entries(Protocol):
+    """Where chains can be read: the evidence store, or a file."""
+
+    def chain(self, subject: str, after: int = -1, through: int | None = None) -> Iterator[Entry]:
+        """A subject's entries in order: those with a number above `after`, up to and with `through`."""
+
+    def of_kind(self, subject: str, kind: Kind, through: int | None = None) -> Entry | None:
+        """A subject's first entry of a kind."""
+
+    def find(self, digest: str) -> Entry | None:
+        """The entry that has this digest."""
 
 
 @dataclass(frozen=True)

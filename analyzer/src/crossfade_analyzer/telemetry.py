@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from crossfade_analyzer.contract import Evaluation
+from crossfade_analyzer.contract import Evaluation, ExperimentEvaluation
 from crossfade_analyzer.faults import EvidenceFault
 from crossfade_analyzer.sources.raw import RawSource, Series, Vector
 
@@ -45,6 +45,52 @@ class Telemetry:
             registry=self.registry,
         )
         self.looks = Counter("crossfade_analyzer_looks", "Looks appended to the store.", registry=self.registry)
+
+        self._experiments()
+
+    def _experiments(self) -> None:
+        prefix = "crossfade_analyzer_experiment"
+        self.experiment_evaluations = Counter(
+            f"{prefix}_evaluations",
+            "Evaluations of experiments answered, by state and, when it cannot judge, the fault.",
+            ("state", "fault"),
+            registry=self.registry,
+        )
+        self.windows = Counter(f"{prefix}_windows", "Windows appended to the store.", registry=self.registry)
+        self.experiment_looks = Counter(
+            f"{prefix}_looks",
+            "Looks at experiments, by what they recommend.",
+            ("recommendation",),
+            registry=self.registry,
+        )
+        self.verdicts = Counter(
+            f"{prefix}_verdicts", "Verdicts of looks, by role.", ("role", "verdict"), registry=self.registry
+        )
+        self.false_positives = Gauge(
+            f"{prefix}_aa_false_positive_ratio",
+            "Share of tests in which equal arms were called different, of the endpoint's last A/A experiment.",
+            ("model_endpoint",),
+            registry=self.registry,
+        )
+        self.split_error = Gauge(
+            f"{prefix}_aa_split_error_ratio",
+            "Largest difference of an arm's share of requests from its nominal one, of the same.",
+            ("model_endpoint",),
+            registry=self.registry,
+        )
+
+    def experiment_evaluated(self, endpoint: str, evaluation: ExperimentEvaluation) -> None:
+        fault = evaluation.fault.value if evaluation.fault else ""
+        self.experiment_evaluations.labels(evaluation.state.value, fault).inc()
+        if evaluation.self_test is not None:
+            self.false_positives.labels(endpoint).set(evaluation.self_test.false_positive_rate)
+            self.split_error.labels(endpoint).set(evaluation.self_test.split_error)
+
+    def experiment_looked(self, evaluation: ExperimentEvaluation) -> None:
+        """A look was appended, and this was judged at it."""
+        self.experiment_looks.labels(evaluation.recommendation.value).inc()
+        for metric in evaluation.metrics:
+            self.verdicts.labels(metric.role.value, metric.verdict.value).inc()
 
     def evaluated(self, evaluation: Evaluation) -> None:
         self.evaluations.labels(evaluation.verdict.value, evaluation.fault.value if evaluation.fault else "").inc()

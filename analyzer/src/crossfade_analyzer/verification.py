@@ -1,66 +1,101 @@
-"""Recompute what stands behind a digest from the store alone, and say exactly what differs."""
+"""Recompute what stands behind a digest from stored evidence alone, and say exactly what differs."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
-from crossfade_analyzer.contract import Evaluation
+from crossfade_analyzer.contract import Evaluation, Verification
 from crossfade_analyzer.evaluator import refold
+from crossfade_analyzer.experiments import verification as experiments
+from crossfade_analyzer.experiments.records import RULE as EXPERIMENT
 from crossfade_analyzer.rules import judge
-from crossfade_analyzer.snapshots import Entry, Kind, differences, digest_of
-from crossfade_analyzer.store.evidence import Evidence
+from crossfade_analyzer.snapshots import Entries, Entry, Kind, differences, digest_of
+from crossfade_analyzer.store.files import FileEvidence
 
 # Shown, not decided on: computed with library functions that may differ in the last place between machines.
 _DISPLAY = ("ratio", "lower", "upper", "dispersion", "value")
 
 
-@dataclass(frozen=True)
-class Verification:
-    """What was recomputed, and every difference as a sentence; none means verified."""
-
-    digest: str
-    subject: str
-    looks: int
-    verdict: str
-    rule: str
-    differences: tuple[str, ...]
-
-
 class UnknownDigest(LookupError):
-    """No entry of the store has this digest."""
+    """No entry of the evidence has this digest."""
 
 
-def verify(store: Evidence, digest: str) -> Verification:
-    """Check a look's whole chain of digests, and recompute its verdict from the stored counts."""
+def verify(store: Entries, digest: str) -> Verification:
+    """Check the whole chain of digests up to an entry, and recompute what was judged from the stored counts."""
     target = store.find(digest)
-    if target is None or target.kind is not Kind.LOOK:
+    if target is None or target.kind not in (Kind.LOOK, Kind.WINDOW, Kind.EXCLUSIONS):
         raise UnknownDigest(f"no look in the evidence store has the digest {digest}")
-    broken = tuple(_chain(store, target))
+    return _verified(store, target, list(store.chain(target.subject, through=target.seq)))
+
+
+def verify_file(found: FileEvidence) -> Verification:
+    """The same for a file, which holds one chain. Raises `UnknownDigest` when it does not hold its own digest."""
+    target = found.find(found.digest)
+    if target is None:
+        raise UnknownDigest(f"the file is about {found.digest}, but no entry of it has this digest")
+    return _verified(found, target, [entry for entry in found.entries if entry.seq <= target.seq])
+
+
+def _verified(store: Entries, target: Entry, entries: list[Entry]) -> Verification:
+    broken = tuple(_chain(entries))
+    first = entries[0]
+    if first.kind is not Kind.OPENED:
+        return _report(target, (*broken, "the subject has no first entry"))
+    if first.content().get("rule") == EXPERIMENT:
+        found = experiments.recompute(entries)
+        differing = (*broken, *found.differences)
+        return _report(target, differing, found.looks, found.windows, found.verdict, EXPERIMENT)
+    return _rollout(store, target, broken)
+
+
+def _rollout(store: Entries, target: Entry, broken: tuple[str, ...]) -> Verification:
     fold = refold(store, target.subject, target.seq)
-    if fold is None:
-        return Verification(digest, target.subject, 0, "", "", (*broken, "the subject has no first entry"))
+    assert fold is not None  # noqa: S101
     judged = judge(fold, target.content()["step"])
     stored = Evaluation.model_validate_json(target.result or "{}") if target.result else None
     results = ("no verdict was stored with this look",) if stored is None else tuple(_compare(stored, judged))
-    return Verification(digest, target.subject, fold.looks, judged.verdict.value, judged.rule, (*broken, *results))
+    return _report(target, (*broken, *results), fold.looks, 0, judged.verdict.value, judged.rule)
 
 
-def _chain(store: Evidence, target: Entry) -> Iterator[str]:
+def _report(
+    target: Entry, found: tuple[str, ...], looks: int = 0, windows: int = 0, verdict: str = "", rule: str = ""
+) -> Verification:
+    return Verification(
+        digest=target.digest,
+        subject=target.subject,
+        verified=not found,
+        looks=looks,
+        windows=windows,
+        verdict=verdict,
+        rule=rule,
+        differences=found,
+    )
+
+
+def _chain(entries: list[Entry]) -> Iterator[str]:
+    """What is wrong with the links: changed, missing and re-ordered entries by name."""
     previous: Entry | None = None
-    for entry in store.chain(target.subject, through=target.seq):
-        where = f"entry {entry.seq} ({entry.kind})"
-        if entry.seq != (previous.seq + 1 if previous else 0):
-            yield f"{where}: the entries before it are missing"
-        if entry.previous != (previous.digest if previous else None):
+    for entry in entries:
+        where = _named(entry)
+        expected = previous.seq + 1 if previous else 0
+        if entry.seq > expected:
+            yield f"{where}: the entries before it are missing, from entry {expected} on"
+        elif entry.seq < expected:
+            yield f"{where}: it stands after entry {expected - 1}: the entries were re-ordered or doubled"
+        elif entry.previous != (previous.digest if previous else None):
             yield f"{where}: it follows {entry.previous}, but the entry before it is {previous and previous.digest}"
         computed = digest_of(entry.subject, entry.seq, entry.kind, entry.body, entry.previous)
         if computed != entry.digest:
             yield f"{where}: stored digest {entry.digest}, its content gives {computed}: the content was changed"
         previous = entry
+
+
+def _named(entry: Entry) -> str:
+    number = f" {entry.content().get('window')}" if entry.kind is Kind.WINDOW else ""
+    return f"entry {entry.seq} ({entry.kind}{number})"
 
 
 def _compare(stored: Evaluation, judged: Evaluation) -> Iterator[str]:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from crossfade_analyzer.contract import Evaluation, Problem, Verdict
 from crossfade_analyzer.evaluator import Evaluator
+from crossfade_analyzer.experiments.evaluator import ExperimentEvaluator
 from crossfade_analyzer.service import Parts, application
 from crossfade_analyzer.store.evidence import Evidence
 from crossfade_analyzer.telemetry import MeasuredSource, Telemetry
@@ -34,7 +35,8 @@ def over(store: Evidence) -> FastAPI:
     prometheus, telemetry = FakePrometheus(), Telemetry()
     source = MeasuredSource(prometheus, telemetry)
     evaluator = Evaluator(source, store, lambda: prometheus.now_ms)
-    return application(Parts(evaluator, source, store, telemetry, lambda: prometheus.now_ms))
+    experiments = ExperimentEvaluator(source, store, lambda: prometheus.now_ms, on_look=telemetry.experiment_looked)
+    return application(Parts(evaluator, experiments, source, store, telemetry, lambda: prometheus.now_ms))
 
 
 async def ask(app: FastAPI, method: str, path: str, body: str | None = None) -> httpx.Response:

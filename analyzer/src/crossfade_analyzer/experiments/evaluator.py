@@ -46,7 +46,7 @@ class ExperimentEvaluator:
         freshness_ms: int = 60_000,
         remembered: int = 16,
         on_window: Callable[[], object] = lambda: None,
-        on_look: Callable[[], object] = lambda: None,
+        on_look: Callable[[ExperimentEvaluation], object] = lambda _: None,
     ) -> None:
         self._source, self._store, self._now = source, store, now_ms
         self._freshness, self._on_window, self._on_look = freshness_ms, on_window, on_look
@@ -201,11 +201,12 @@ class ExperimentEvaluator:
         entry = link(fold.opened.subject, Kind.LOOK, take(fold, asked).body(), fold.last)
         try:
             fold.add(entry)
-            self._store.append(replace(entry, result=judge(fold).model_dump_json(by_alias=True)))
+            judged = judge(fold)
+            self._store.append(replace(entry, result=judged.model_dump_json(by_alias=True)))
         except BaseException:
             self._folds.forget(fold.opened.subject)  # it is ahead of the store now
             raise
-        self._on_look()
+        self._on_look(judged)
 
 
 def _target_of(study: Study, name: str, arm: BucketSums, source: str) -> Target | None:

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from crossfade_analyzer.contract import ExperimentArm, ExperimentDesign, ExperimentMetric
 from crossfade_analyzer.experiments.records import ROUTER, Counted, Excluded, Look, Planned
 from crossfade_analyzer.experiments.study import ROUTER_KINDS, Study, scale_of, study_of
-from crossfade_analyzer.snapshots import Entry, Kind
+from crossfade_analyzer.snapshots import Entries, Entry, Kind
 from crossfade_analyzer.sources.readings import Cells
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums
-from crossfade_analyzer.store.evidence import Evidence
 
 Table = NDArray[np.int64]
 """Integers by numerator/denominator, arm, analysis bucket."""
@@ -141,7 +140,7 @@ def sums(metric: ExperimentMetric, found: Table, arm: int) -> BucketSums:
     return BucketSums(tuple(map(float, found[1][arm])), tuple(float(y) / scale for y in found[0][arm]))
 
 
-def refold(store: Evidence, subject: str, through: int | None = None) -> Fold | None:
+def refold(store: Entries, subject: str, through: int | None = None) -> Fold | None:
     """A subject's fold from the store alone, up to an entry's number; `None` when it has no entries."""
     opened = next(store.chain(subject, through=0), None)
     if opened is None:

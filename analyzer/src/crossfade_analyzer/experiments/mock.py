@@ -39,7 +39,7 @@ class MockReader:
 
     def window(self, fold: Fold, end: int) -> Counted:
         start = fold.until
-        requests, counts = self._drawn(str(len(fold.windows) + 1), end - start, before=False)
+        requests, counts = self.drawn(str(len(fold.windows) + 1), end - start, before=False)
         groups = {ROUTER, *(group_of(metric) for metric in self._study.design.metrics)}
         return Counted(
             number=len(fold.windows) + 1,
@@ -61,10 +61,10 @@ class MockReader:
 
     def before(self, fold: Fold) -> Before | None:
         length = round(self._study.design.pre_period_seconds * 1000)
-        requests, counts = self._drawn("before", length, before=True)
+        requests, counts = self.drawn("before", length, before=True)
         return Before(fold.since - length, fold.since, requests, counts)
 
-    def _drawn(self, part: str, length_ms: int, *, before: bool) -> tuple[Cells, dict[str, tuple[Cells, Cells | None]]]:
+    def drawn(self, part: str, length_ms: int, *, before: bool) -> tuple[Cells, dict[str, tuple[Cells, Cells | None]]]:
         activity = np.exp(_UNEVEN * self._rng("activity").standard_normal((len(self._study.arms), BUCKETS)))
         shares = np.array([float(self._study.share(number)) for number in range(len(self._study.arms))])
         expected = float(self._mock.requests_per_minute) * length_ms / 60_000 * shares[:, None] * activity / BUCKETS
@@ -95,6 +95,12 @@ class MockReader:
     def _rng(self, *of: str) -> np.random.Generator:
         text = "\0".join((self._subject, *of))
         return np.random.default_rng(int.from_bytes(hashlib.sha256(text.encode()).digest()[:16], "big"))
+
+
+def sample_of_control(study: Study, part: str, length_ms: int) -> dict[str, tuple[Cells, Cells]]:
+    """Made-up counts of control alone, per metric, over some time."""
+    requests, counts = MockReader(study, "plan", 0).drawn(part, length_ms, before=True)
+    return {name: ((x[0],), ((n or requests)[0],)) for name, (x, n) in counts.items()}
 
 
 def _cells(found: NDArray[np.int64]) -> Cells:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,10 +50,12 @@ class AppendedMeanwhile(Exception):
 class Evidence:
     """Entries by subject, in order. Safe for several threads and processes at once."""
 
-    def __init__(self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, url: str, now: Callable[[], datetime] = lambda: datetime.now(UTC), *, read_only: bool = False
+    ) -> None:
         self._url = checked_url(url)
         self._now = now
-        self._engine = _engine(self._url)
+        self._engine = _engine(self._url, read_only=read_only)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -86,10 +90,10 @@ class Evidence:
         """Raise `StoreUnavailable` unless the store answers. Cheap enough for a probe every second."""
         self._select(sa.select(*_FIELDS).limit(1).where(sa.false()))
 
-    def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry, recorded_at: str | None = None) -> None:
         """Add the next entry of a subject, durably, or raise `AppendedMeanwhile`: then nothing was written."""
         row = {column.name: getattr(entry, column.name) for column in _FIELDS}
-        row |= {"kind": entry.kind.value, "recorded_at": self._now().isoformat()}
+        row |= {"kind": entry.kind.value, "recorded_at": recorded_at or self._now().isoformat()}
         try:
             with self._engine.begin() as connection:
                 connection.execute(entries.insert().values(row))
@@ -119,6 +123,48 @@ class Evidence:
         found = self._select(sa.select(*_FIELDS).where(entries.c.digest == digest))
         return found[0] if found else None
 
+    def recorded_at(self, entry: Entry) -> str | None:
+        """When an entry was appended, ISO 8601."""
+        query = sa.select(entries.c.recorded_at).where(entries.c.digest == entry.digest)
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).scalar()
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all entries as they are now into a new SQLite store at `path`, while this one is in use."""
+        try:
+            if self._url.get_backend_name() == "sqlite":
+                self._copy_online(path)
+            else:
+                self._copy_entries(path)
+            with contextlib.closing(sqlite3.connect(path)) as made:
+                made.execute("PRAGMA journal_mode=DELETE")  # one file, also while it is read
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def _copy_online(self, path: Path) -> None:
+        """SQLite's own online backup: one consistent state, without stopping writers."""
+        with self._engine.connect() as connection, contextlib.closing(sqlite3.connect(path)) as target:
+            driver: Any = connection.connection.driver_connection
+            driver.backup(target)
+
+    def _copy_entries(self, path: Path) -> None:
+        """One snapshot of another database, entry by entry."""
+        target = Evidence(f"sqlite:///{path.absolute()}")
+        target.migrate()
+        rows = sa.select(entries).order_by(entries.c.subject, entries.c.seq)
+        try:
+            with (
+                self._engine.connect().execution_options(isolation_level="REPEATABLE READ", yield_per=_PAGE) as source,
+                target._engine.begin() as sink,
+            ):
+                for row in source.execute(rows):
+                    sink.execute(entries.insert().values(dict(row._mapping)))
+        finally:
+            target.close()
+
     def subjects(self) -> list[str]:
         """Every subject, sorted."""
         query = sa.select(entries.c.subject).where(entries.c.seq == 0).order_by(entries.c.subject)
@@ -141,12 +187,22 @@ class Evidence:
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: Exception) -> StoreUnavailable:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()
+        lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+        cause = lines[0] if lines else type(error).__name__
         shown = self._url.render_as_string(hide_password=True)
-        return StoreUnavailable(
-            f"the evidence store {shown} cannot be used ({cause[0] if cause else type(error).__name__}); "
-            "check CROSSFADE_STORE_URL, that the volume is writable or the database runs, and its schema"
-        )
+        advice = next(text for word, text in _ADVICE.items() if word in cause.lower())
+        return StoreUnavailable(f"the evidence store {shown} cannot be used ({cause}); {advice}")
+
+
+# What to do, by a word of the database's own message; nothing is ever half-written, so no repair is needed.
+_ADVICE = {
+    "full": "free space on its volume or enlarge it: evaluations go on by themselves, and nothing was lost",
+    "no space": "free space on its volume or enlarge it: evaluations go on by themselves, and nothing was lost",
+    "readonly": "make its volume and file writable for this process: evaluations then go on by themselves",
+    "read-only": "make its volume or transaction writable for this process: evaluations then go on by themselves",
+    "locked": "another process has held it for too long; look for a second analyzer or an open transaction",
+    "": "check CROSSFADE_STORE_URL, that the volume is writable or the database runs, and its schema",
+}
 
 
 def checked_url(url: str) -> URL:
@@ -167,7 +223,7 @@ def checked_url(url: str) -> URL:
 _EXAMPLES = "use sqlite:////var/lib/crossfade/evidence.db or postgresql://user:password@host/database"
 
 
-def _engine(url: URL) -> sa.Engine:
+def _engine(url: URL, *, read_only: bool = False) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(url, pool_pre_ping=True, pool_size=5, connect_args={"connect_timeout": 5})
     engine = sa.create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
@@ -176,7 +232,8 @@ def _engine(url: URL) -> sa.Engine:
     def configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         # FULL: a look that was answered survives a power cut, not only a crash of the process.
-        for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=FULL"):
+        changing = ("query_only=ON",) if read_only else ("journal_mode=WAL", "synchronous=FULL")
+        for pragma in (f"busy_timeout={_BUSY_MS}", *changing):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
