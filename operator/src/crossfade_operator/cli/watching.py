@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TextIO
+from typing import Generic, Protocol, TextIO, TypeVar
 
-from crossfade_operator.cli import render
-from crossfade_operator.cli.client import Rollouts
+from crossfade_operator.cli.client import Cluster
+from crossfade_operator.cli.names import Named
 from crossfade_operator.cli.paint import Paint
-from crossfade_operator.cli.view import Rollout, rollout_of
+from crossfade_operator.cli.values import Obj
 
 _REDRAW_SECONDS = 2
 _LINE_SECONDS = 60
 _CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
+
+
+class Ending(Protocol):
+    """What is watched, as a person sees it."""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will happen without a change."""
+
+
+Shown = TypeVar("Shown", bound=Ending)
+
+
+@dataclass(frozen=True)
+class Sight(Generic[Shown]):
+    """How one kind is shown: a page of so many columns, and a line that begins with the time."""
+
+    read: Callable[[Obj], Shown]
+    page: Callable[[Shown, Paint, datetime, int], list[str]]
+    line: Callable[[Shown, datetime], str]
 
 
 class Screen:
@@ -35,34 +56,33 @@ class Screen:
         self._drawn = len(shown)
 
 
-def watch(rollouts: Rollouts, name: str, out: TextIO, *, until_done: bool) -> Rollout:
-    """Show `name` until the person stops, it is deleted, or, with `until_done`, it has ended; return its last state."""
-    show = _redrawn(out) if out.isatty() else _line_by_line(out)
+def watch(cluster: Cluster, named: Named, sight: Sight[Shown], out: TextIO, *, until_done: bool) -> Shown:
+    """Show it until the person stops, it is deleted, or, with `until_done`, it has ended; return its last state."""
+    show = _redrawn(sight, out) if out.isatty() else _line_by_line(sight, out)
     seconds = _REDRAW_SECONDS if out.isatty() else _LINE_SECONDS
     while True:
-        for obj in rollouts.changes(name, seconds):
-            rollout = rollout_of(obj)
-            show(rollout)
-            if until_done and rollout.ended:
-                return rollout
+        for obj in cluster.changes(named.kind, named.name, seconds):
+            shown = sight.read(obj)
+            show(shown)
+            if until_done and shown.ended:
+                return shown
 
 
-def _redrawn(out: TextIO) -> Callable[[Rollout], None]:
+def _redrawn(sight: Sight[Shown], out: TextIO) -> Callable[[Shown], None]:
     screen, paint = Screen(out), Paint.for_stream(out)
 
-    def show(rollout: Rollout) -> None:
-        screen.draw(render.page(rollout, paint, datetime.now(UTC), wide=screen.wide))
+    def show(shown: Shown) -> None:
+        screen.draw(sight.page(shown, paint, datetime.now(UTC), screen.wide))
 
     return show
 
 
-def _line_by_line(out: TextIO) -> Callable[[Rollout], None]:
+def _line_by_line(sight: Sight[Shown], out: TextIO) -> Callable[[Shown], None]:
     last = ""
 
-    def show(rollout: Rollout) -> None:
+    def show(shown: Shown) -> None:
         nonlocal last
-        now = datetime.now(UTC)
-        text = render.line(rollout, now)
+        text = sight.line(shown, datetime.now(UTC))
         said = text.split("  ", 1)[1]
         if said != last:
             print(text, file=out, flush=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from crossfade_operator.cli.names import Kind
 from crossfade_operator.cli.problem import Problem
 
 CANDIDATE, STABLE = "kx7wq2m9bc", "p4rtz8vnd5"
@@ -87,33 +89,193 @@ def in_mid_step(name: str = "ranker", namespace: str = "recs") -> dict[str, Any]
     }
 
 
-class MemoryRollouts:
-    """`client.Rollouts` over a dict; `patches` holds what was asked."""
+DIGEST = "sha256:" + "ab" * 32
+MODELS = {"control": "sha256:" + "c0" * 32, "treatment": "sha256:" + "7e" * 32}
+
+
+def running_experiment(name: str = "new-ranker", namespace: str = "recs") -> dict[str, Any]:
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Experiment",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": "6a1f0000-0000-4000-8000-000000000001",
+            "generation": 3,
+            "resourceVersion": "200",
+            "creationTimestamp": "2026-11-15T09:00:00Z",
+        },
+        "spec": {
+            "endpoint": "ranker",
+            "owner": "team-ranking",
+            "decisionMaker": "ana@example.com",
+            "desiredState": "Running",
+            "design": {
+                "hypothesis": "Two-tower ranking raises plays per session by 1%: it knows what was played last.",
+                "slice": "20%",
+                "arms": [
+                    {"name": "control", "role": "Control", "replicas": 2, "revision": "Stable"},
+                    {
+                        "name": "treatment",
+                        "role": "Treatment",
+                        "replicas": 2,
+                        "template": {"spec": {"containers": [{"name": "model", "image": "registry/ranker:two-tower"}]}},
+                    },
+                ],
+                "metrics": [
+                    {"metric": "plays", "role": "Success", "mde": {"relative": "1%"}},
+                    {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "0.5%"}},
+                    {"metric": "latency", "role": "Deterioration"},
+                ],
+                "analysis": {"method": "GroupSequential", "looks": 5},
+                "minRuntime": "7d",
+                "maxRuntime": "28d",
+            },
+        },
+        "status": {
+            "observedGeneration": 3,
+            "run": 1,
+            "phase": "Running",
+            "reason": "NotYet",
+            "message": "2 of 5 looks were taken; the next one is planned for 60% of the information",
+            "designHash": "sha256:" + "de" * 32,
+            "approvals": 2,
+            "arms": [
+                {
+                    "name": arm,
+                    "role": arm.capitalize(),
+                    "revision": revision,
+                    "replicas": 2,
+                    "readyReplicas": 2,
+                    "modelDigest": MODELS[arm],
+                    "slice": "10%",
+                }
+                for arm, revision in (("control", STABLE), ("treatment", CANDIDATE))
+            ],
+            "slice": "20%",
+            "startedAt": "2026-11-17T10:00:00Z",
+            "nextLookAt": "2026-11-22T15:12:30Z",
+            "look": 2,
+            "windows": 7212,
+            "progress": "41%",
+            "results": [
+                {
+                    "metric": "plays",
+                    "treatment": "treatment",
+                    "role": "Success",
+                    "verdict": "Inconclusive",
+                    "control": "3.412",
+                    "value": "3.473",
+                    "relative": "0.0179",
+                    "lower": "-0.0021",
+                    "upper": "0.0389",
+                    "progress": "41%",
+                    "message": "not shown to be better at this look",
+                },
+                {
+                    "metric": "error-rate",
+                    "treatment": "treatment",
+                    "role": "Guardrail",
+                    "verdict": "NonInferior",
+                    "control": "0.0123",
+                    "value": "0.0119",
+                    "relative": "-0.031",
+                    "lower": "-0.084",
+                    "upper": "0.022",
+                    "progress": "88%",
+                },
+                {
+                    "metric": "latency",
+                    "treatment": "treatment",
+                    "role": "Deterioration",
+                    "verdict": "Inconclusive",
+                    "relative": "0.004",
+                    "lower": "-0.012",
+                    "upper": "0.020",
+                    "progress": "62%",
+                },
+            ],
+            "checks": [
+                {"name": "SampleRatio", "passed": True, "message": "50.1% of 1,204,332 requests, nominal 50%"},
+                {"name": "Fallback", "passed": True, "message": "0.02% were answered by stable, at most 1%"},
+                {"name": "StartSkew", "passed": False, "message": "treatment was counted 14 minutes after control"},
+            ],
+            "recommendation": "Extend",
+            "recommendedAt": "2026-11-21T10:00:00Z",
+            "evidence": DIGEST,
+        },
+    }
+
+
+class MemoryCluster:
+    """`client.Cluster` over dicts; `patches` and `created` hold what was asked, `answers` what the analyzer says."""
 
     namespace = "recs"
 
-    def __init__(self, *objects: dict[str, Any]) -> None:
-        self.objects = {obj["metadata"]["name"]: obj for obj in objects}
+    def __init__(self, *objects: dict[str, Any], me: str = "ana@example.com") -> None:
+        self.objects = list(objects)
+        self.me = me
         self.patches: list[tuple[str, Mapping[str, Any]]] = []
+        self.created: list[dict[str, Any]] = []
         self.later: list[list[dict[str, Any]]] = []
+        self.services = ["crossfade-system/crossfade-analyzer"]
+        self.answers: dict[str, Any] = {}
+        self.questions: list[tuple[str, str, str, Any]] = []
 
-    def get(self, name: str) -> dict[str, Any]:
-        if name not in self.objects:
-            raise Problem(f"there is no ModelRollout {name} in namespace recs.", f"it has: {', '.join(self.objects)}")
-        return copy.deepcopy(self.objects[name])
+    def find(self, kind: Kind, name: str) -> dict[str, Any] | None:
+        return next((obj for obj in self.select(kind) if obj["metadata"]["name"] == name), None)
 
-    def list(self, *, everywhere: bool = False) -> list[dict[str, Any]]:
-        return [copy.deepcopy(obj) for obj in self.objects.values()]
+    def get(self, kind: Kind, name: str) -> dict[str, Any]:
+        if found := self.find(kind, name):
+            return found
+        names = ", ".join(obj["metadata"]["name"] for obj in self.select(kind))
+        raise Problem(f"there is no {kind.name} {name} in namespace recs.", f"it has: {names}")
 
-    def patch(self, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
-        self.patches.append((name, patch))
-        return {**self.get(name), "patched": True}
+    def select(
+        self, kind: Kind, fields: Mapping[str, str] | None = None, *, everywhere: bool = False
+    ) -> list[dict[str, Any]]:
+        found = [obj for obj in self.objects if obj["kind"] == kind.name]
+        return [
+            copy.deepcopy(obj)
+            for obj in found
+            if all((_field(obj, path) or "") == value for path, value in (fields or {}).items())
+        ]
 
-    def changes(self, name: str, seconds: int) -> Iterator[dict[str, Any]]:
-        yield self.get(name)
+    def patch(self, kind: Kind, name: str, patch: Mapping[str, Any]) -> dict[str, Any]:
+        self.patches.append((f"{kind.word}/{name}", patch))
+        return {**self.get(kind, name), "patched": True}
+
+    def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
+        made = {"apiVersion": "crossfade.dev/v1alpha1", "kind": kind.name, **copy.deepcopy(dict(obj))}
+        self.created.append(made)
+        self.objects.append(made)
+        return made
+
+    def changes(self, kind: Kind, name: str, seconds: int) -> Iterator[dict[str, Any]]:
+        yield self.get(kind, name)
         if not self.later:
             raise Problem(f"{name} was deleted.")
         yield from self.later.pop(0)
+
+    def whoami(self) -> str:
+        return self.me
+
+    def analyzers(self) -> list[str]:
+        return self.services
+
+    def ask(self, service: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        self.questions.append((service, method, path, body))
+        answer = self.answers[path]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _field(obj: Mapping[str, Any], path: str) -> Any:
+    value: Any = obj
+    for part in path.split("."):
+        value = (value or {}).get(part)
+    return value
 
 
 @pytest.fixture
@@ -122,5 +284,24 @@ def rollout_object() -> dict[str, Any]:
 
 
 @pytest.fixture
-def cluster() -> Callable[..., MemoryRollouts]:
-    return MemoryRollouts
+def experiment_object() -> dict[str, Any]:
+    return running_experiment()
+
+
+@pytest.fixture
+def cluster() -> Callable[..., MemoryCluster]:
+    return MemoryCluster
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compares text with a file beside the test; CROSSFADE_WRITE_GOLDEN=1 writes it anew, to be read and committed."""
+
+    def check(name: str, text: str) -> None:
+        path = request.path.parent / "golden" / f"{name}.txt"
+        if os.environ.get("CROSSFADE_WRITE_GOLDEN"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+        assert text == path.read_text()
+
+    return check

@@ -36,7 +36,7 @@ def test_verbs_patch_once_and_say_what_they_asked(command: Callable[..., Any]) -
     code, out, rollouts = command("promote", "ranker", "--full")
     ((name, patch),) = rollouts.patches
     value = patch["metadata"]["annotations"]["crossfade.dev/promote"]
-    assert (code, name) == (0, "ranker")
+    assert (code, name) == (0, "rollout/ranker")
     assert value.startswith("kx7wq2m9bc:full:")
     assert "all remaining steps skipped" in out
 
@@ -66,7 +66,7 @@ def test_a_problem_is_a_sentence_and_exit_code_1(
 
 def test_an_empty_namespace_is_said(cluster: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["get"], connect=lambda options: cluster()) == 1
-    assert "namespace recs has no ModelRollout" in capsys.readouterr().err
+    assert "namespace recs has no ModelRollout and no Experiment" in capsys.readouterr().err
 
 
 def test_the_command_needs_no_kopf() -> None:

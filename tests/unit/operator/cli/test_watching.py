@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from crossfade_operator.cli.looking import ROLLOUTS
+from crossfade_operator.cli.names import ROLLOUT, Named
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.watching import Screen, watch
+
+RANKER = Named(ROLLOUT, "ranker")
 
 
 def _later(obj: dict[str, Any], **status: Any) -> dict[str, Any]:
@@ -27,7 +31,7 @@ def test_lines_are_printed_for_changes_only(rollout_object: dict[str, Any], clus
     held = _later(rollout_object, phase="Holding", reason="MetricsUnavailable", message="no answer")
     rollouts.later = [[rollout_object, held, held]]
     with pytest.raises(Problem, match="was deleted"):
-        watch(rollouts, "ranker", out, until_done=False)
+        watch(rollouts, RANKER, ROLLOUTS, out, until_done=False)
     phases = [line.split("  ")[2] for line in out.getvalue().splitlines()]
     assert phases == ["Progressing", "Holding", "Progressing"]
 
@@ -35,19 +39,19 @@ def test_lines_are_printed_for_changes_only(rollout_object: dict[str, Any], clus
 def test_it_ends_with_the_rollout_when_asked_to(rollout_object: dict[str, Any], cluster: Callable[..., Any]) -> None:
     rollouts = cluster(rollout_object)
     rollouts.later = [[_later(rollout_object, phase="RolledBack", candidateRevision=None)]]
-    assert watch(rollouts, "ranker", io.StringIO(), until_done=True).phase == "RolledBack"
+    assert watch(rollouts, RANKER, ROLLOUTS, io.StringIO(), until_done=True).phase == "RolledBack"
 
 
 def test_a_watch_that_runs_out_is_opened_again(rollout_object: dict[str, Any], cluster: Callable[..., Any]) -> None:
     rollouts = cluster(rollout_object)
     rollouts.later = [[], [], [_later(rollout_object, phase="Promoted", candidateRevision=None)]]
-    assert watch(rollouts, "ranker", io.StringIO(), until_done=True).phase == "Promoted"
+    assert watch(rollouts, RANKER, ROLLOUTS, io.StringIO(), until_done=True).phase == "Promoted"
 
 
 def test_a_terminal_gets_the_page_redrawn_in_place(rollout_object: dict[str, Any], cluster: Callable[..., Any]) -> None:
     rollouts, out = cluster(rollout_object), Terminal()
     rollouts.later = [[_later(rollout_object, phase="Promoted", candidateRevision=None)]]
-    watch(rollouts, "ranker", out, until_done=True)
+    watch(rollouts, RANKER, ROLLOUTS, out, until_done=True)
     first, second = out.getvalue().split("\x1b[J")[:2]
     assert second.startswith(f"\x1b[{first.count(chr(10))}A\r")
 

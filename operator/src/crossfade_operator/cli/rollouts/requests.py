@@ -2,6 +2,8 @@
 
 A request is an annotation, `crossfade.dev/<verb>: <revision>:<token>`. The revision makes it void for any other
 candidate that may have come meanwhile; the token makes it a new request each time. The controller acts once per value.
+`crossfade.dev/requested-by` says who asks (admission checks it against the caller), `crossfade.dev/rationale` why, and
+`crossfade.dev/lane: Emergency` that it cannot wait.
 """
 
 from __future__ import annotations
@@ -10,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crossfade_operator.api.meta import GROUP
 from crossfade_operator.cli.problem import Problem
-from crossfade_operator.cli.view import Rollout
-
-GROUP = "crossfade.dev"
+from crossfade_operator.cli.rollouts.view import Rollout
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,22 @@ class Request:
     said: str
 
 
-def promote(rollout: Rollout, token: str, *, full: bool = False) -> Request:
-    """The next step without waiting for the rest of this one; `full`: straight to promotion."""
+@dataclass(frozen=True)
+class Asking:
+    """Who asks, and how. The `token` was never used before."""
+
+    token: str
+    by: str = ""
+    full: bool = False
+    emergency: bool = False
+    rationale: str | None = None
+
+
+def promote(rollout: Rollout, asking: Asking) -> Request:
+    """The next step without waiting for the rest of this one; `full`: straight to promotion.
+
+    An emergency acts although gates or approvals are missing; its review is due afterwards.
+    """
     revision = _candidate(rollout, "promote")
     if rollout.paused:
         raise Problem(
@@ -37,12 +52,14 @@ def promote(rollout: Rollout, token: str, *, full: bool = False) -> Request:
             f"candidate {revision} of {rollout.name} cannot be promoted now (it is {rollout.stage.lower()}).",
             f"ask again when it is analyzed: kubectl crossfade watch {rollout.name}",
         )
-    value = f"{revision}:full:{token}" if full else f"{revision}:{token}"
-    goal = "to be promoted, all remaining steps skipped" if full else "to go on to the next step"
-    return Request(_annotation("promote", value), f"asked for candidate {revision} of {rollout.name} {goal}")
+    goal = "to be promoted, all remaining steps skipped" if asking.full else "to go on to the next step"
+    lane = " as an emergency: the review is due afterwards" if asking.emergency else ""
+    return Request(
+        _annotations("promote", revision, asking), f"asked for candidate {revision} of {rollout.name} {goal}{lane}"
+    )
 
 
-def abort(rollout: Rollout, token: str) -> Request:
+def abort(rollout: Rollout, asking: Asking) -> Request:
     """Take the candidate out: its users go back to stable in one write of the routing table."""
     revision = _candidate(rollout, "abort")
     if rollout.stage == "Withdrawing":
@@ -51,11 +68,11 @@ def abort(rollout: Rollout, token: str) -> Request:
             f"kubectl crossfade watch {rollout.name}",
         )
     return Request(
-        _annotation("abort", f"{revision}:{token}"), f"asked for candidate {revision} of {rollout.name} to be taken out"
+        _annotations("abort", revision, asking), f"asked for candidate {revision} of {rollout.name} to be taken out"
     )
 
 
-def retry(rollout: Rollout, token: str) -> Request:
+def retry(rollout: Rollout, asking: Asking) -> Request:
     """Try the revision that was rolled back once more, from the first step, with evidence of its own."""
     revision = rollout.failed_revision
     if revision is None or rollout.phase != "RolledBack":
@@ -65,7 +82,7 @@ def retry(rollout: Rollout, token: str) -> Request:
             f"kubectl crossfade get {rollout.name}",
         )
     return Request(
-        _annotation("retry", f"{revision}:{token}"),
+        _annotations("retry", revision, asking),
         f"asked for revision {revision} of {rollout.name} to be tried again",
     )
 
@@ -94,5 +111,13 @@ def _candidate(rollout: Rollout, verb: str) -> str:
     )
 
 
-def _annotation(verb: str, value: str) -> Mapping[str, Any]:
-    return {"metadata": {"annotations": {f"{GROUP}/{verb}": value}}}
+def _annotations(verb: str, revision: str, asking: Asking) -> Mapping[str, Any]:
+    """What an earlier request said of itself is taken away: it does not hold for this one."""
+    value = f"{revision}:full:{asking.token}" if asking.full else f"{revision}:{asking.token}"
+    said = {
+        verb: value,
+        "requested-by": asking.by,
+        "rationale": asking.rationale,
+        "lane": "Emergency" if asking.emergency else None,
+    }
+    return {"metadata": {"annotations": {f"{GROUP}/{name}": text for name, text in said.items()}}}

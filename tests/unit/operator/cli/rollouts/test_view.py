@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_operator.cli.view import rollout_of
+from crossfade_operator.cli.rollouts.view import rollout_of
 
 
 def test_a_rollout_that_no_controller_has_seen_reads_as_pending(rollout_object: dict[str, Any]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-Obj = Mapping[str, Any]
+from crossfade_operator.cli.values import Obj, number, time
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def rollout_of(obj: Obj) -> Rollout:
     return Rollout(
         namespace=meta["namespace"],
         name=meta["name"],
-        created=_time(meta.get("creationTimestamp")),
+        created=time(meta.get("creationTimestamp")),
         endpoint=spec.get("endpoint", ""),
         owner=spec.get("owner"),
         paused=bool(spec.get("paused")),
@@ -106,11 +105,11 @@ def rollout_of(obj: Obj) -> Rollout:
         candidate=status.get("candidateRevision"),
         failed_revision=status.get("failedRevision"),
         previous=status.get("previousRevision"),
-        previous_until=_time(status.get("previousUntil")),
+        previous_until=time(status.get("previousUntil")),
         verdict=status.get("verdict"),
         looks=int(candidate.get("looks") or 0),
         stage=candidate.get("stage"),
-        step_started_at=_time(candidate.get("stepStartedAt")),
+        step_started_at=time(candidate.get("stepStartedAt")),
         hold=planned.get("hold"),
         requests=_requests(candidate.get("requests")),
         min_requests=planned.get("minRequests"),
@@ -140,9 +139,9 @@ def _metric(entry: Obj) -> Metric:
         verdict=entry.get("verdict") or "",
         control=_shown(entry.get("control")),
         candidate=_shown(entry.get("candidate")),
-        ratio=_number(entry.get("ratio")),
-        lower=_number(entry.get("lower")),
-        upper=_number(entry.get("upper")),
+        ratio=number(entry.get("ratio")),
+        lower=number(entry.get("lower")),
+        upper=number(entry.get("upper")),
         message=entry.get("message") or "",
     )
 
@@ -156,18 +155,10 @@ def _decision(entry: Obj) -> Decision:
         slice=entry.get("slice") or "",
         reason=entry.get("reason") or "",
         message=entry.get("message") or "",
-        at=_time(entry.get("at")),
+        at=time(entry.get("at")),
         evidence=entry.get("evidence"),
         by=entry.get("by") or "",
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _shown(counted: Obj | None) -> str:
@@ -177,7 +168,7 @@ def _shown(counted: Obj | None) -> str:
     events, total, value = (
         int(counted.get("events") or 0),
         int(counted.get("total") or 0),
-        _number(counted.get("value")),
+        number(counted.get("value")),
     )
     if value is None:
         return f"no value (0 of {total:,})"

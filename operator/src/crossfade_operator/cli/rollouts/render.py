@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from crossfade_operator.api.quantities import Duration
 from crossfade_operator.cli.paint import Paint, columns
-from crossfade_operator.cli.view import Decision, Metric, Rollout
+from crossfade_operator.cli.rollouts.view import Decision, Metric, Rollout
+from crossfade_operator.cli.text import blocks, span, wrapped
 from crossfade_operator.core.reasons import Reason
 
 _PHASE_STYLES = {
@@ -47,17 +47,9 @@ def table(rollouts: Sequence[Rollout], paint: Paint, now: datetime, *, namespace
     return columns(rows)
 
 
-def page(rollout: Rollout, paint: Paint, now: datetime, *, wide: int = 100) -> list[str]:
+def page(rollout: Rollout, paint: Paint, now: datetime, wide: int) -> list[str]:
     """Everything about one rollout, at most `wide` columns where words can be wrapped."""
-    parts = [
-        _head(rollout, paint, now, wide),
-        _evidence(rollout, paint, wide),
-        _decisions(rollout, paint, wide),
-    ]
-    lines: list[str] = []
-    for part in parts:
-        lines += ([""] if lines and part else []) + part
-    return lines
+    return blocks((_head(rollout, paint, now, wide), _evidence(rollout, paint, wide), _decisions(rollout, paint, wide)))
 
 
 def line(rollout: Rollout, now: datetime) -> str:
@@ -74,14 +66,6 @@ def line(rollout: Rollout, now: datetime) -> str:
     return "  ".join(part for part in parts if part)
 
 
-def span(time: timedelta) -> str:
-    """`75 s` as `1m15s`: the two largest units."""
-    seconds = max(0, int(time.total_seconds()))
-    units = (("d", seconds // 86400), ("h", seconds // 3600 % 24), ("m", seconds // 60 % 60), ("s", seconds % 60))
-    first = next((i for i, (_, number) in enumerate(units) if number), len(units) - 1)
-    return "".join(f"{number}{unit}" for unit, number in units[first : first + 2] if number) or "0s"
-
-
 def advice(rollout: Rollout) -> str:
     """What the reason means and what to do, in the words of the reference."""
     return next((reason.sentence for reason in Reason if reason == rollout.reason), "")
@@ -93,7 +77,7 @@ def _head(rollout: Rollout, paint: Paint, now: datetime, wide: int) -> list[str]
     rows = [(name, text) for name, text in _facts(rollout, paint, now) if text]
     lines = [title]
     for name, text in rows:
-        lines += _wrapped(f"  {name:<10}", text, wide)
+        lines += wrapped(f"  {name:<10}", text, wide)
     return lines
 
 
@@ -151,7 +135,7 @@ def _evidence(rollout: Rollout, paint: Paint, wide: int) -> list[str]:
     lines += columns([header, *(_metric_row(metric, paint) for metric in rollout.metrics)])
     for metric in rollout.metrics:
         if metric.message and metric.verdict != "Proven":
-            lines += _wrapped(f"  {metric.name}: ", metric.message, wide)
+            lines += wrapped(f"  {metric.name}: ", metric.message, wide)
     return lines
 
 
@@ -193,21 +177,8 @@ def _decision(decision: Decision, paint: Paint, wide: int) -> list[str]:
     first = f"  {when}  {action} {decision.revision}  {where}".rstrip()
     why = f"{decision.reason}: {decision.message}" if decision.message else decision.reason
     evidence = f", evidence {decision.evidence[:15]}…" if decision.evidence else ""
-    return [first, *_wrapped("            ", f"{why} ({decision.by}{evidence})", wide)]
+    return [first, *wrapped("            ", f"{why} ({decision.by}{evidence})", wide)]
 
 
 def _step(rollout: Rollout) -> str:
     return f"{rollout.step}/{rollout.steps}" if rollout.step and rollout.steps else "-"
-
-
-def _wrapped(start: str, text: str, wide: int) -> list[str]:
-    if "\x1b" in text:
-        return [start + text]
-    return textwrap.wrap(
-        text,
-        max(wide, len(start) + 20),
-        initial_indent=start,
-        subsequent_indent=" " * min(len(start), 12),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

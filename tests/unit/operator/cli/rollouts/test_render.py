@@ -5,16 +5,17 @@ from typing import Any
 
 import pytest
 
-from crossfade_operator.cli import render
 from crossfade_operator.cli.paint import Paint, columns, width
-from crossfade_operator.cli.view import rollout_of
+from crossfade_operator.cli.rollouts import render
+from crossfade_operator.cli.rollouts.view import rollout_of
+from crossfade_operator.cli.text import span
 
 NOW = datetime(2026, 11, 22, 10, 12, 30, tzinfo=UTC)
 PLAIN = Paint(on=False)
 
 
 def _page(obj: dict[str, Any]) -> str:
-    return "\n".join(render.page(rollout_of(obj), PLAIN, NOW, wide=120))
+    return "\n".join(render.page(rollout_of(obj), PLAIN, NOW, 120))
 
 
 def test_a_page_tells_where_it_stands_on_what_evidence_and_why(rollout_object: dict[str, Any]) -> None:
@@ -67,7 +68,7 @@ def test_only_the_last_decisions_are_shown_and_the_rest_is_counted(rollout_objec
 
 def test_words_are_wrapped_to_the_width_asked_for(rollout_object: dict[str, Any]) -> None:
     rollout_object["status"]["message"] = "a rather long sentence about nothing in particular " * 6
-    lines = render.page(rollout_of(rollout_object), PLAIN, NOW, wide=80)
+    lines = render.page(rollout_of(rollout_object), PLAIN, NOW, 80)
     assert max(len(line) for line in lines if "rather" in line or "particular" in line) <= 80
 
 
@@ -90,7 +91,7 @@ def test_a_line_for_logs_holds_all_of_it(rollout_object: dict[str, Any]) -> None
     [(0, "0s"), (-3, "0s"), (59, "59s"), (60, "1m"), (75, "1m15s"), (7200, "2h"), (90061, "1d1h"), (86401, "1d")],
 )
 def test_spans_read_well(seconds: int, text: str) -> None:
-    assert render.span(timedelta(seconds=seconds)) == text
+    assert span(timedelta(seconds=seconds)) == text
 
 
 def test_colours_take_no_column_and_can_be_left_out() -> None:

@@ -1,0 +1,1 @@
+"""Decisions: found, explained, compared, verified and carried away."""

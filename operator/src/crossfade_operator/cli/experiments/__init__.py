@@ -1,0 +1,1 @@
+"""Experiments as people plan, see, steer and decide them."""

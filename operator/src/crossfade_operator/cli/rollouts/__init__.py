@@ -1,0 +1,1 @@
+"""Rollouts as people see and steer them."""
