@@ -117,10 +117,19 @@ class MetricFinding(SpecModel):
     treatment: ShortText | None = Field(default=None, description="The arm, in an experiment.")
     role: Word = Field(description="Its role.")
     verdict: Word = Field(description="What the evidence says.")
-    estimate: Number | None = Field(default=None, description="Treatment against control: a ratio or a difference.")
+    control: Number | None = Field(default=None, description="Value in control, or of the stable revision.")
+    value: Number | None = Field(default=None, description="Value in the treatment, or of the candidate.")
+    estimate: Number | None = Field(
+        default=None,
+        description="Against control: of a rollout the ratio of both values, of an experiment the relative difference.",
+    )
     lower: Number | None = Field(default=None, description="Lower end of its interval.")
     upper: Number | None = Field(default=None, description="Upper end of its interval.")
-    margin: ShortText | None = Field(default=None, description="The margin or effect that it was held against.")
+    margin: ShortText | None = Field(
+        default=None,
+        description="The margin or effect that it was held against: `2% relative`, or `0.5% absolute` in the metric's "
+        "own unit.",
+    )
     message: Message = Field(default="", description="The finding in a sentence.")
 
 
