@@ -11,9 +11,10 @@ from typing import Any
 from benchmarks.detection.incumbents import Decide, tested
 from benchmarks.detection.scenarios import Scenario
 from crossfade_analyzer.statistics import grid, starts
-from crossfade_analyzer.statistics.arithmetic import exact, quantised, threshold
+from crossfade_analyzer.statistics.approximate import settled
+from crossfade_analyzer.statistics.arithmetic import exact, threshold
 from crossfade_analyzer.statistics.harm import CountHarm, StartMixture
-from crossfade_analyzer.statistics.look import Counts
+from crossfade_analyzer.statistics.strata import values
 
 GRID = grid.grid(grid.COUNT_GRID)
 
@@ -26,12 +27,10 @@ def plain(scenario: Scenario) -> dict[str, Decide]:
 @tested
 def _decide(look: Any, state: dict[str, Any]) -> str:
     if "mixture" not in state:
-        state["mixture"] = StartMixture()
+        state["mixture"] = StartMixture(CountHarm(GRID, look.req.shape[1]))
         state["schedule"] = starts.schedule(exact(look.plan["horizon_minutes"]))
-    x, n = (tuple(tuple(map(int, row)) for row in rows.tolist()) for rows in (look.err, look.req))
-    counts = Counts((x[0], x[1]), (n[0], n[1]))
     if state["schedule"].due(int(look.step), Decimal(int(look.minute))):
-        state["mixture"].begin(CountHarm(GRID, counts.buckets), int(look.k))
-    state["mixture"].add(counts)
+        state["mixture"].begin(int(look.k))
+    state["mixture"].add(values(look.err, look.req))
     enough = threshold(exact(look.plan["alpha"]))
-    return "rollback" if quantised(state["mixture"].log_e()) >= enough else "continue"
+    return "rollback" if settled(state["mixture"].approximate(), state["mixture"].exact) >= enough else "continue"

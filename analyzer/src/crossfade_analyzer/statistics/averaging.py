@@ -6,7 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from crossfade_analyzer.statistics.arithmetic import ONE, exactly, log_sum
+from crossfade_analyzer.statistics import approximate
+from crossfade_analyzer.statistics.arithmetic import ONE, exactly, log_sum, quantised
+
+
+def quantised_average(logs: Sequence[Decimal]) -> Decimal:
+    """The equally weighted average of quantised logs, quantised."""
+    if len(logs) == 1:
+        return quantised(logs[0])
+    near = approximate.log_sum([1.0 / len(logs)] * len(logs), [approximate.of(log) for log in logs])
+    return approximate.settled(near, lambda: average(logs))
 
 
 @exactly

@@ -9,54 +9,30 @@ than to requests failed. Not from the literature; the measured gain and guarante
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from decimal import Decimal
 from math import ceil, fsum, sqrt
 
-from crossfade_analyzer.statistics.look import Counts, PerArm
+import numpy as np
 
-Reals = tuple[list[float], list[float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Capped:
-    """Counts whose events `x` were scaled down where they came in a burst; `n` is unchanged."""
-
-    x: Reals
-    n: PerArm
-
-    def totals_x(self) -> tuple[Decimal, Decimal]:
-        return Decimal(fsum(self.x[0])), Decimal(fsum(self.x[1]))
-
-    def totals_n(self) -> tuple[int, int]:
-        return sum(self.n[0]), sum(self.n[1])
+from crossfade_analyzer.statistics.strata import Values
 
 
 class BurstCap:
     """The cap: one standard deviation of a Poisson count above the mean number of events per bucket in a look of that
-    many requests, at the rate so far, rounded up. Memory: two integers."""
+    many requests, at the rate so far, rounded up. Memory: two numbers."""
 
     __slots__ = ("_events", "_requests")
 
     def __init__(self) -> None:
-        self._events = 0
-        self._requests = 0
+        self._events = self._requests = 0.0
 
-    def apply(self, counts: Counts) -> Capped:
-        """`counts` with bursts capped; remembers their rate. Call once per look, in order."""
-        requests = sum(counts.totals_n())
-        self._events += sum(counts.totals_x())
+    def apply(self, seen: Values) -> Values:
+        """`seen` with bursts capped; remembers their rate. Call once per look, in order."""
+        requests = sum(seen.totals_n)
+        self._events += sum(seen.totals_x)
         self._requests += requests
-        mean = self._events / self._requests * requests / counts.buckets if self._requests else 0.0
+        mean = self._events / self._requests * requests / seen.x.shape[1] if self._requests else 0.0
         cap = ceil(mean + sqrt(mean))
-        control, candidate = counts.x
-        factors = [
-            cap / both if both > cap else 1.0 for both in (c + t for c, t in zip(control, candidate, strict=True))
-        ]
-        return Capped(
-            (
-                [x * factor for x, factor in zip(control, factors, strict=True)],
-                [x * factor for x, factor in zip(candidate, factors, strict=True)],
-            ),
-            counts.n,
-        )
+        both = seen.x[0] + seen.x[1]
+        capped = seen.x * np.where(both > cap, cap / np.maximum(both, 1.0), 1.0)
+        control, candidate = (fsum(row) for row in capped.tolist())
+        return Values(capped, seen.n, (control, candidate), seen.totals_n)

@@ -3,18 +3,17 @@ be told from "no evidence"."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from math import sqrt
 
-from crossfade_analyzer.statistics.arithmetic import exactly, ln
+from crossfade_analyzer.statistics.elementary import log
 
-_Z_80 = Decimal("0.841621")
-_LARGEST = Decimal(1000)
+_Z_80 = 0.841621
+_LARGEST = 1000.0
 # What the mixtures cost: a grid of seven ratios, and half the weight on the first start.
-_MIXTURE = Decimal(14)
+_MIXTURE = 14.0
 
 
-@exactly
-def detectable_ratio(expected: float, control_events: int, phi: float, alpha: Decimal) -> float | None:
+def detectable_ratio(expected: float, control_events: int, phi: float, alpha: float) -> float | None:
     """The smallest ratio r > 1 that would be found by now with a probability of about 80 %; None when above 1000.
 
     `expected`: candidate events at control's rate. Normal approximation to the likelihood ratio at r, all looks taken
@@ -23,21 +22,20 @@ def detectable_ratio(expected: float, control_events: int, phi: float, alpha: De
     """
     if expected <= 0 or control_events <= 0:
         return None
-    share, events, dispersion = Decimal(expected), Decimal(control_events), Decimal(phi)
-    needed = ln(_MIXTURE) - ln(alpha)
+    pi = expected / (expected + control_events)
+    needed = log(_MIXTURE / alpha)
 
-    def found(r: Decimal) -> bool:
-        total = r * share + events
-        q = r * share / total
-        pi = share / (share + events)
-        divergence = q * ln(q / pi) + (1 - q) * ln((1 - q) / (1 - pi))
-        noise = ln(r) * (total * q * (1 - q) / dispersion).sqrt()
-        return total * divergence / dispersion - _Z_80 * noise >= needed
+    def found(r: float) -> bool:
+        total = r * expected + control_events
+        q = r * expected / total
+        divergence = q * log(q / pi) + (1 - q) * log((1 - q) / (1 - pi))
+        noise = log(r) * sqrt(total * q * (1 - q) / phi)
+        return total * divergence / phi - _Z_80 * noise >= needed
 
     if not found(_LARGEST):
         return None
-    low, high = Decimal(1), _LARGEST
-    while high / low > Decimal("1.0005"):
-        middle = (low * high).sqrt()
+    low, high = 1.0, _LARGEST
+    while high / low > 1.0005:
+        middle = sqrt(low * high)
         low, high = (low, middle) if found(middle) else (middle, high)
-    return float(round(high, 3))
+    return round(high, 3)

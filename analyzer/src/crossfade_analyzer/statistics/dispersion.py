@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import fsum
 
-from crossfade_analyzer.statistics.strata import Strata
+from crossfade_analyzer.statistics.elementary import Reals, sums
+from crossfade_analyzer.statistics.strata import V_C, V_T, N, Strata, X
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +23,30 @@ class Dispersion:
 
     @property
     def phi(self) -> float:
-        return max(self.both, self.control, self.floor)
+        """Where every request of both arms was an event nothing scatters at all; counts are then taken as
+        independent."""
+        return max(self.both, self.control, self.floor) or 1.0
 
 
-def dispersion(strata: Strata) -> Dispersion:
-    """Formula (8). The nominal variance uses each arm's own events, so that a true regression does not inflate phi;
-    control's own dispersion is a lower bound, so that a candidate with a few lucky buckets does not deflate it."""
-    candidate, control = strata.candidate_residuals(), strata.control_residuals()
+def dispersions(strata: Strata) -> list[Dispersion]:
+    """Formula (8) for each start. Control's own dispersion is a lower bound, so that a candidate with a few lucky
+    buckets does not deflate it."""
+    difference, control = strata.residuals.difference, strata.residuals.control
     shrink = (strata.buckets - 1) / strata.buckets
-    nominal = strata.v_t + strata.v_c
-    both = fsum([(t - c) * (t - c) for t, c in zip(candidate, control, strict=True)])
-    own = fsum([c * c for c in control])
+    return scatter(shrink * sums(difference * difference), shrink * sums(control * control), strata.totals)
+
+
+def scatter(both: Reals, own: Reals, totals: Reals) -> list[Dispersion]:
+    """Sums of squared residuals over their nominal variance, for each start. It uses each arm's own events, so that a
+    true regression does not inflate phi."""
+    rows = zip(both.tolist(), own.tolist(), totals.tolist(), strict=True)
+    return [_dispersion(squares, control, total) for squares, control, total in rows]
+
+
+def _dispersion(both: float, own: float, total: Sequence[float]) -> Dispersion:
+    nominal, control, x, n = total[V_T] + total[V_C], total[V_C], total[X], total[N]
     return Dispersion(
-        both=shrink * both / nominal if nominal > 0 else 0.0,
-        control=shrink * own / strata.v_c if strata.v_c > 0 else 0.0,
-        floor=1.0 - strata.x / strata.n if strata.n > 0 else 1.0,
+        both=both / nominal if nominal > 0 else 0.0,
+        control=own / control if control > 0 else 0.0,
+        floor=1.0 - x / n if n > 0 else 1.0,
     )

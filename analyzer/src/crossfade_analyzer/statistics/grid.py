@@ -11,8 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from math import lcm
 
-from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, exp, ln, log_sum
+import numpy as np
+
+from crossfade_analyzer.statistics import approximate, fixed_point
+from crossfade_analyzer.statistics.approximate import ROUNDING, Approximate
+from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, log_sum
 
 COUNT_GRID = tuple(Decimal(theta) for theta in ("1.1", "1.25", "1.5", "2", "3", "6", "20"))
 LATENCY_GRID = tuple(Decimal(theta) for theta in ("1.03", "1.06", "1.12", "1.25", "1.6", "2.5", "5"))
@@ -20,22 +27,29 @@ LATENCY_GRID = tuple(Decimal(theta) for theta in ("1.03", "1.06", "1.12", "1.25"
 PROOF_RATIOS = tuple(Decimal(ratio) for ratio in ("0.5", "0.6875", "0.875", "1"))
 
 
-Count = int | Decimal
+Sums = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Alternatives `theta` (ratios relative to `rho0`, each != 1), all above 1 or all below, uniformly weighted."""
+    """Alternatives `theta` (ratios relative to `rho0`, each != 1), all above 1 or all below, uniformly weighted.
+
+    `logs`: ln(theta) in fixed point. `ratios`: rho0, then each theta * rho0, as numerators over `denominator`.
+    `shares`: the weights as floats.
+    """
 
     theta: tuple[Decimal, ...]
     rho0: Decimal
-    log_theta: tuple[Decimal, ...]
     weights: tuple[Decimal, ...]
+    shares: tuple[float, ...]
+    logs: Sums
+    ratios: tuple[int, ...]
+    denominator: int
 
     @property
-    def nothing(self) -> tuple[Decimal, ...]:
+    def nothing(self) -> Sums:
         """The sums (3) before any look."""
-        return (ZERO,) * len(self.theta)
+        return (0,) * len(self.theta)
 
 
 @exactly
@@ -44,74 +58,105 @@ def grid(theta: Sequence[Decimal], rho0: Decimal = ONE) -> Grid:
         raise ValueError(f"the null ratio must be positive, not {rho0}")
     if not theta or not (all(t > 1 for t in theta) or all(0 < t < 1 for t in theta)):
         raise ValueError(f"a grid lies on one side of 1, all above or all in (0, 1), not {list(map(str, theta))}")
-    share = ONE / len(theta)
-    return Grid(tuple(theta), rho0, tuple(ln(t) for t in theta), (share,) * len(theta))
+    null = Fraction(rho0)
+    ratios = [null, *(Fraction(t) * null for t in theta)]
+    denominator = lcm(*(ratio.denominator for ratio in ratios))
+    return Grid(
+        theta=tuple(theta),
+        rho0=rho0,
+        weights=(ONE / len(theta),) * len(theta),
+        shares=(1.0 / len(theta),) * len(theta),
+        logs=tuple(fixed_point.scaled_log(t) for t in theta),
+        ratios=tuple(int(ratio * denominator) for ratio in ratios),
+        denominator=denominator,
+    )
 
 
-@exactly
-def increments(alternatives: Grid, x: tuple[Count, Count], n: tuple[int, int]) -> tuple[Decimal, ...] | None:
-    """What one look adds to the sums (3); `x`, `n` are events and requests of (control, candidate).
+def increments(alternatives: Grid, x: tuple[float, float], n: tuple[float, float]) -> Sums | None:
+    """What one look adds to the sums (3), in fixed point; `x`, `n` are events and requests of (control, candidate).
 
     None when the look tells nothing: an arm without requests, or no event. With g = ln((rho0 n_T + n_C) /
     (theta rho0 n_T + n_C)), x_T ln(q/pi) + x_C ln((1-q)/(1-pi)) is x_T ln(theta) + (x_T + x_C) g.
     """
-    events = x[0] + x[1]
-    if not n[0] or not n[1] or not events:
+    if not n[0] or not n[1] or not (x[0] or x[1]):
         return None
-    expected = alternatives.rho0 * n[1]
-    null = expected + n[0]
+    gains = _gains(alternatives.ratios, alternatives.denominator, int(n[0]), int(n[1]))
     return tuple(
-        x[1] * log_theta + events * ln(null / (theta * expected + n[0]))
-        for theta, log_theta in zip(alternatives.theta, alternatives.log_theta, strict=True)
+        fixed_point.times(x[1], log + gain) + fixed_point.times(x[0], gain)
+        for log, gain in zip(alternatives.logs, gains, strict=True)
     )
 
 
-@exactly
-def add(sums: tuple[Decimal, ...], more: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+@lru_cache(maxsize=64)
+def _gains(ratios: tuple[int, ...], denominator: int, control: int, candidate: int) -> Sums:
+    """g of each alternative; the metrics and views of one look share it."""
+    null, *others = (ratio * candidate + denominator * control for ratio in ratios)
+    return tuple(fixed_point.log_ratio(null, other) for other in others)
+
+
+def add(sums: Sums, more: Sums) -> Sums:
     return tuple(old + new for old, new in zip(sums, more, strict=True))
 
 
-@exactly
-def shifted(alternatives: Grid, sums: tuple[Decimal, ...], shift: float) -> tuple[Decimal, ...]:
-    """The sums (3) as if the score U = sum A - sum D were less by `shift`: they are linear in U with slope
-    ln(theta)."""
-    less = Decimal(shift)
-    return tuple(ll - less * log_theta for ll, log_theta in zip(sums, alternatives.log_theta, strict=True))
+def since(sums: Sums, before: Sums) -> Sums:
+    return tuple(now - then for now, then in zip(sums, before, strict=True))
 
 
 @exactly
-def log_e(alternatives: Grid, sums: tuple[Decimal, ...], phi: float) -> Decimal:
-    """Formula (5), not quantised: the log of the mixture of exp(LL_j / phi)."""
+def log_e(alternatives: Grid | OneSample, sums: Sums, phi: float, shift: float = 0.0) -> Decimal:
+    """Formula (5), not quantised: the log of the mixture of exp(LL_j / phi).
+
+    `shift`: as if the score U = sum A - sum D were less by so much; the sums are linear in U with slope ln(theta).
+    """
     if not any(sums):
         return ZERO
-    dispersion = Decimal(phi)
-    return log_sum(alternatives.weights, [ll / dispersion for ll in sums])
+    dispersion, less = Decimal(phi), Decimal(shift)
+    terms = zip(sums, alternatives.logs, strict=True)
+    logs = [(fixed_point.to_decimal(ll) - less * fixed_point.to_decimal(log)) / dispersion for ll, log in terms]
+    return log_sum(alternatives.weights, logs)
 
 
-@exactly
-def log_e_one_sample(
-    alternatives: Grid, x: int, n: int, rate: Decimal, phi: float
-) -> tuple[Decimal, tuple[Decimal, ...]]:
-    """Evidence that a rate is above `rate` without a control, method `evalue.grid_one_sample`: (ln E, sums LL_j).
+def approximate_log_es(
+    alternatives: Grid | OneSample, starts: Sequence[Sums], phis: Sequence[float], shifts: Sequence[float] | None = None
+) -> list[Approximate]:
+    """`log_e` in floats, for the sums of several starts."""
+    if not starts:
+        return []
+    phi = np.array(phis)[:, None]
+    logs = np.array([[fixed_point.to_float(total) for total in sums] for sums in starts]) / phi
+    errors = ROUNDING * np.abs(logs)
+    if shifts is not None:
+        less = np.array(shifts)[:, None] * np.array([fixed_point.to_float(log) for log in alternatives.logs]) / phi
+        logs, errors = logs - less, errors + ROUNDING * np.abs(less)
+    near = approximate.log_sums(np.array(alternatives.shares), logs, errors)
+    return [found if any(sums) else Approximate(0.0) for found, sums in zip(near, starts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class OneSample:
+    """Alternatives to a rate without a control, method `evalue.grid_one_sample`.
 
     LL_j = x ln(theta_j) + (n - x) ln((1 - theta_j p0)/(1 - p0)); alternatives with theta_j p0 >= 1 are impossible and
     count as no evidence (E = 0 for their share of the mixture).
     """
-    possible = [j for j, theta in enumerate(alternatives.theta) if theta * rate < 1]
-    if not possible:
-        raise ValueError(f"no alternative is possible for a rate of {rate}: choose a grid with theta * rate < 1")
-    sums = tuple(
-        x * alternatives.log_theta[j] + (n - x) * ln((1 - alternatives.theta[j] * rate) / (1 - rate)) for j in possible
-    )
-    dispersion = Decimal(phi)
-    weights = [alternatives.weights[j] for j in possible]
-    return log_sum(weights, [ll / dispersion for ll in sums]), sums
+
+    weights: tuple[Decimal, ...]
+    shares: tuple[float, ...]
+    logs: Sums
+    misses: Sums
+
+    def sums(self, x: int, n: int) -> Sums:
+        return tuple(x * hit + (n - x) * miss for hit, miss in zip(self.logs, self.misses, strict=True))
 
 
 @exactly
-def prevailing(alternatives: Grid, sums: tuple[Decimal, ...], phi: float) -> tuple[Decimal, Decimal]:
-    """The alternative that explains the counts best and its share of the evidence in (0, 1]."""
-    dispersion = Decimal(phi)
-    best = max(range(len(sums)), key=lambda j: sums[j])
-    whole = log_e(alternatives, sums, phi)
-    return alternatives.theta[best], alternatives.weights[best] * exp(sums[best] / dispersion - whole)
+def one_sample(alternatives: Grid, rate: Decimal) -> OneSample:
+    possible = [j for j, theta in enumerate(alternatives.theta) if theta * rate < 1]
+    if not possible:
+        raise ValueError(f"no alternative is possible for a rate of {rate}: choose a grid with theta * rate < 1")
+    return OneSample(
+        weights=tuple(alternatives.weights[j] for j in possible),
+        shares=tuple(alternatives.shares[j] for j in possible),
+        logs=tuple(alternatives.logs[j] for j in possible),
+        misses=tuple(fixed_point.scaled_log((1 - alternatives.theta[j] * rate) / (1 - rate)) for j in possible),
+    )

@@ -1,76 +1,85 @@
 """Evidence of harm in one series of counts: one e-process per start time, mixed by (9).
 
-Three ways of comparing (`CountHarm`, `MeanHarm`, `SloHarm`), one interface: `begin` a start, `add` a look, `log_e`.
-Each tests "not worse than tolerated"; large values are evidence that it is worse.
+Three ways of comparing (`CountHarm`, `MeanHarm`, `SloHarm`), one interface: `begin` a start, `add` a look, and the log
+evidence of every start, nearly or exactly. Each tests "not worse than tolerated"; large values are evidence that it is
+worse.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Protocol
 
+import numpy as np
+
 from crossfade_analyzer.statistics import grid, score, starts
+from crossfade_analyzer.statistics.approximate import Approximate, Term, largest, log_sum
 from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly
-from crossfade_analyzer.statistics.bursts import Capped
-from crossfade_analyzer.statistics.dispersion import dispersion
-from crossfade_analyzer.statistics.look import CANDIDATE, Counts
-from crossfade_analyzer.statistics.strata import Strata, Weighted, weighted
+from crossfade_analyzer.statistics.dispersion import dispersions
+from crossfade_analyzer.statistics.look import CANDIDATE
+from crossfade_analyzer.statistics.strata import N, Strata, Values, Weighted, X, weighted
 from crossfade_analyzer.statistics.warmup import Baseline
-
-Values = Counts | Capped
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What one look adds, the same for every start: to the strata, and to the sums (3) of a grid."""
-
-    look: Weighted | None
-    more: tuple[Decimal, ...] | None = None
 
 
 class Harm(Protocol):
-    """Evidence since one start. `add` takes what `prepare` made of a look, which is done once for all starts."""
+    """Evidence since each start. `strata` has a row per start."""
 
     strata: Strata
 
-    def prepare(self, counts: Values) -> Prepared: ...
+    def begin(self) -> None: ...
 
-    def add(self, prepared: Prepared) -> None: ...
+    def add(self, values: Values) -> None: ...
 
-    def log_e(self) -> Decimal: ...
+    def approximate(self) -> list[Approximate]:
+        """ln E of each start, in floats."""
 
-    def phi(self) -> float | None: ...
+    def exact(self) -> list[Decimal]:
+        """ln E of each start, in decimal."""
+
+    def phi(self) -> float | None:
+        """The dispersion since the first start."""
 
 
 class CountHarm:
     """Grid e-process (5) for events of requests, against a ratio of rates up to `alternatives.rho0`."""
 
     def __init__(self, alternatives: grid.Grid, buckets: int, baseline: Baseline | None = None) -> None:
-        self.strata = Strata(buckets)
+        self.strata = Strata(buckets, starts=0)
         self._baseline = baseline
-        self._grid = alternatives
+        self._grid, self._rho0 = alternatives, float(alternatives.rho0)
         self._sums = alternatives.nothing
+        self._before: list[grid.Sums] = []
 
-    def prepare(self, counts: Values) -> Prepared:
-        look = weighted(counts.x, counts.n, float(self._grid.rho0))
-        return Prepared(look, grid.increments(self._grid, counts.totals_x(), counts.totals_n()))
+    def begin(self) -> None:
+        self.strata.begin()
+        self._before.append(self._sums)
 
-    def add(self, prepared: Prepared) -> None:
-        if prepared.look is not None:
-            self.strata.add(prepared.look)
-        if prepared.more is not None:
-            self._sums = grid.add(self._sums, prepared.more)
+    def add(self, values: Values) -> None:
+        look = weighted(values, self._rho0)
+        if look is not None:
+            self.strata.add(look)
+        more = grid.increments(self._grid, values.totals_x, values.totals_n)
+        if more is not None:
+            self._sums = grid.add(self._sums, more)
 
     def phi(self) -> float:
-        return dispersion(self.strata).phi
+        return dispersions(self.strata)[0].phi
 
-    def log_e(self) -> Decimal:
+    def approximate(self) -> list[Approximate]:
+        return grid.approximate_log_es(self._grid, *self._terms())
+
+    def exact(self) -> list[Decimal]:
+        sums, phis, shifts = self._terms()
+        terms = zip(sums, phis, shifts or [0.0] * len(sums), strict=True)
+        return [grid.log_e(self._grid, *term) for term in terms]
+
+    def _terms(self) -> tuple[list[grid.Sums], list[float], list[float] | None]:
+        """For each start its sums (3), phi, and what the warm-up takes off the score."""
         adjustment = self._baseline.adjust(self.strata) if self._baseline is not None else None
-        if adjustment is None:
-            return grid.log_e(self._grid, self._sums, self.phi())
-        sums = grid.shifted(self._grid, self._sums, adjustment.shift)
-        return grid.log_e(self._grid, sums, adjustment.phi(self.strata))
+        found = adjustment.dispersions(self.strata) if adjustment is not None else dispersions(self.strata)
+        sums = [grid.since(self._sums, before) for before in self._before]
+        return sums, [one.phi for one in found], adjustment.shift if adjustment is not None else None
 
 
 class MeanHarm:
@@ -78,64 +87,76 @@ class MeanHarm:
     better, `sign` -1)."""
 
     def __init__(self, rho0: Decimal, sign: int, r: Decimal, buckets: int, baseline: Baseline | None = None) -> None:
-        self.strata = Strata(buckets)
-        self._baseline = baseline
+        self.strata = Strata(buckets, starts=0)
+        self._baseline = baseline if rho0 == 1 else None
         self._rho0, self._sign, self._r = float(rho0), sign, r
 
-    def prepare(self, counts: Values) -> Prepared:
-        return Prepared(weighted(counts.x, counts.n, 1.0))
+    def begin(self) -> None:
+        self.strata.begin()
 
-    def add(self, prepared: Prepared) -> None:
-        if prepared.look is not None:
-            self.strata.add(prepared.look)
+    def add(self, values: Values) -> None:
+        look = weighted(values, 1.0)
+        if look is not None:
+            self.strata.add(look)
 
     def phi(self) -> None:
         return None
 
-    def log_e(self) -> Decimal:
-        if self.strata.cells < score.BURN_IN_CELLS:
-            return ZERO
-        value = score.difference(self.strata, self._rho0)
-        adjustment = self._baseline.adjust(self.strata) if self._baseline is not None and self._rho0 == 1.0 else None
+    def approximate(self) -> list[Approximate]:
+        return [score.approximate_log_e(value, self._r) if value else Approximate(0.0) for value in self._scores()]
+
+    def exact(self) -> list[Decimal]:
+        return [score.log_e(value, self._r) if value else ZERO for value in self._scores()]
+
+    def _scores(self) -> list[score.Score | None]:
+        """For each start; None while too few cells have data."""
+        values = score.differences(self.strata, self._rho0)
+        adjustment = self._baseline.adjust(self.strata) if self._baseline is not None else None
         if adjustment is not None:
-            value = score.Score(value.u - adjustment.shift, adjustment.variance(), value.d, value.buckets)
-        return score.log_e(signed(value, self._sign), self._r)
+            terms = zip(values, adjustment.shift, adjustment.variances().tolist(), strict=True)
+            values = [score.Score(value.u - shift, v, value.d, value.buckets) for value, shift, v in terms]
+        return [
+            signed(value, self._sign) if sum(self.strata.cells(start)) >= score.BURN_IN_CELLS else None
+            for start, value in enumerate(values)
+        ]
 
 
 class SloHarm:
     """One-sample grid e-process: the candidate's rate against an absolute one; control is not looked at."""
 
-    def __init__(self, rate: Decimal, alternatives: grid.Grid, buckets: int, *, failures: bool) -> None:
-        self.strata = Strata(buckets)
-        self._grid, self._rate, self._failures = alternatives, rate, failures
+    def __init__(self, alternatives: grid.OneSample, buckets: int, *, failures: bool) -> None:
+        self.strata = Strata(buckets, starts=0)
+        self._alternatives, self._failures = alternatives, failures
 
-    def prepare(self, counts: Values) -> Prepared:
-        return Prepared(one_sample(counts, failures=self._failures))
+    def begin(self) -> None:
+        self.strata.begin()
 
-    def add(self, prepared: Prepared) -> None:
-        if prepared.look is not None:
-            self.strata.add(prepared.look)
+    def add(self, values: Values) -> None:
+        self.strata.add(one_sample(values, failures=self._failures))
 
     def phi(self) -> float:
-        return dispersion(self.strata).phi
+        return dispersions(self.strata)[0].phi
 
-    def log_e(self) -> Decimal:
-        x, n = int(self.strata.x), int(self.strata.n)
-        if not n:
-            return ZERO
-        return grid.log_e_one_sample(self._grid, x, n, self._rate, self.phi())[0]
+    def approximate(self) -> list[Approximate]:
+        return grid.approximate_log_es(self._alternatives, *self._terms())
+
+    def exact(self) -> list[Decimal]:
+        return [grid.log_e(self._alternatives, *term) for term in zip(*self._terms(), strict=True)]
+
+    def _terms(self) -> tuple[list[grid.Sums], list[float]]:
+        sums = [self._alternatives.sums(int(total[X]), int(total[N])) for total in self.strata.totals.tolist()]
+        return sums, [found.phi for found in dispersions(self.strata)]
 
 
-def one_sample(counts: Values, *, failures: bool) -> Weighted:
+def one_sample(values: Values, *, failures: bool) -> Weighted:
     """The candidate's counts as strata with weight 1 and no control; `failures` counts n - x instead of x."""
-    x, n = counts.x[CANDIDATE], counts.n[CANDIDATE]
-    events = [float(total - value) for value, total in zip(x, n, strict=True)] if failures else list(map(float, x))
-    nothing = [0.0] * len(events)
-    seen, exposure = float(sum(events)), float(sum(n))
-    return Weighted(
-        a=events, c=list(map(float, n)), d=nothing, f=nothing,
-        v_t=seen, v_c=0.0, m_t=exposure, m_c=0.0, x=seen, n=exposure, n_t=exposure,
-    )  # fmt: skip
+    x, n = values.x[CANDIDATE], values.n[CANDIDATE]
+    events = n - x if failures else x
+    exposure = float(values.totals_n[CANDIDATE])
+    seen = exposure - float(values.totals_x[CANDIDATE]) if failures else float(values.totals_x[CANDIDATE])
+    nothing = np.zeros_like(n)
+    totals = np.array((seen, 0.0, exposure, 0.0, seen, exposure, exposure))
+    return Weighted(np.stack((events, n, nothing, nothing)), totals)
 
 
 def signed(value: score.Score, sign: int) -> score.Score:
@@ -153,38 +174,46 @@ def harm_grid(thetas: tuple[Decimal, ...], tolerated: Decimal, sign: int) -> gri
 
 
 class StartMixture:
-    """The mixture (9) over start times of one kind of evidence. Memory: one `Harm` per start."""
+    """The mixture (9) over start times of one kind of evidence. Memory: a row of strata per start."""
 
-    def __init__(self) -> None:
-        self._processes: list[Harm] = []
-        self._weights: list[Decimal] = []
+    def __init__(self, harm: Harm) -> None:
+        self.harm = harm
         self.first_looks: list[int] = []
-        self.logs: list[Decimal] = []
+        self._weights: list[Decimal] = []
+        self._shares: list[float] = []
+        self._near: list[Approximate] | None = None
 
-    def begin(self, process: Harm, look: int) -> None:
-        """A start: `process` sees the looks from `look` on."""
-        self._weights.append(starts.weight(len(self._processes)))
-        self._processes.append(process)
+    def begin(self, look: int) -> None:
+        """A start: the looks from `look` on."""
+        self._weights.append(starts.weight(len(self._weights)))
+        self._shares = [float(weight) for weight in (*self._weights, starts.unused(self._weights))]
         self.first_looks.append(look)
-        self.logs.append(ZERO)
+        self.harm.begin()
+        self._near = None
 
-    def add(self, counts: Values) -> None:
-        prepared = self.first.prepare(counts)
-        for process in self._processes:
-            process.add(prepared)
-        self.logs = [process.log_e() for process in self._processes]
+    def add(self, values: Values) -> None:
+        self.harm.add(values)
+        self._near = None
 
-    def log_e(self) -> Decimal:
-        return starts.mixture(self.logs, self._weights)
+    def approximate(self) -> Approximate:
+        return log_sum(self._shares, [*self._of_starts(), Approximate(0.0)])
 
-    @property
-    def first(self) -> Harm:
-        """The process that has seen everything."""
-        return self._processes[0]
+    def exact(self) -> Decimal:
+        return starts.mixture(self.harm.exact(), self._weights)
 
-    @exactly
-    def leading(self) -> tuple[int, Decimal]:
+    def leading(self) -> tuple[int, Term]:
         """The first look of the start with the largest weighted term, and the log of that term."""
-        terms = [log + weight.ln() for log, weight in zip(self.logs, self._weights, strict=True)]
-        best = max(range(len(terms)), key=lambda i: terms[i])
+        terms = [
+            Term(near, partial(self._exact_of, start)).times(weight)
+            for start, (near, weight) in enumerate(zip(self._of_starts(), self._weights, strict=True))
+        ]
+        best = largest(terms)
         return self.first_looks[best], terms[best]
+
+    def _of_starts(self) -> list[Approximate]:
+        if self._near is None:
+            self._near = self.harm.approximate()
+        return self._near
+
+    def _exact_of(self, start: int) -> Decimal:
+        return self.harm.exact()[start]

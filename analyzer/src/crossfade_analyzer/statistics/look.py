@@ -33,9 +33,9 @@ class Counts:
                 f"{[len(row) for row in self.x]} and {[len(row) for row in self.n]}"
             )
         for row in (*self.x, *self.n):
-            if any(type(value) is not int for value in row):
+            if set(map(type, row)) - {int}:
                 raise InvalidLook("counts are integers: pass increments of raw counters, not rates or floats")
-        if any(value < 0 for row in self.n for value in row):
+        if any(min(row, default=0) < 0 for row in self.n):
             raise InvalidLook("n is negative: counters only grow, so a reset was not accounted for")
 
     @property

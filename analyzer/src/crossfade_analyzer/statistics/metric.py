@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from operator import gt
 
+from crossfade_analyzer.statistics.approximate import Term, largest
 from crossfade_analyzer.statistics.arithmetic import CONTEXT, ONE, ZERO, ln, quantised, threshold
-from crossfade_analyzer.statistics.averaging import average
+from crossfade_analyzer.statistics.averaging import quantised_average
 from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look
 from crossfade_analyzer.statistics.part import Part
 from crossfade_analyzer.statistics.plan import MIN_BUCKETS, MetricPlan, RolloutPlan
@@ -63,12 +65,13 @@ class MetricState:
             return None
         return max(look for look in looks if look is not None)
 
-    def leading(self) -> tuple[str, str, int, Decimal] | None:
+    def leading(self) -> tuple[str, str, int, Term] | None:
         """Metric, part, first look and log of the largest term of its evidence."""
         if not self._looks:
             return None
-        part, (look, log) = max(((part, part.leading()) for part in self._parts), key=lambda item: item[1][1])
-        return self.plan.name, part.key, look, CONTEXT.subtract(log, ln(len(self._parts)))
+        found = [(part.key, *part.leading()) for part in self._parts]
+        key, look, term = found[largest([term for _, _, term in found])]
+        return self.plan.name, key, look, term.times(ONE / len(self._parts))
 
     def result(self) -> MetricResult | CannotJudge:
         for refusal in (self._ended, self._no_data(), self._stuck()):
@@ -139,7 +142,7 @@ class MetricState:
         self._looks += 1
         for part in self._parts:
             part.add(counts[part.key], look)
-        self.log_e = quantised(average([part.log_e for part in self._parts]))
+        self.log_e = quantised_average([part.log_e for part in self._parts])
         if self.harmful_at is None and self.log_e >= self._own_threshold:
             self.harmful_at = look
 
@@ -171,8 +174,7 @@ class MetricState:
 
 def _impossible(counts: Counts, kind: str) -> bool:
     """More events than requests in a bucket (scrapes out of step), or a sum of no values."""
-    for xs, ns in zip(counts.x, counts.n, strict=True):
-        for x, n in zip(xs, ns, strict=True):
-            if (n == 0 and x != 0) if kind == "mean" else not 0 <= x <= n:
-                return True
-    return False
+    arms = zip(counts.x, counts.n, strict=True)
+    if kind == "mean":
+        return any(x for xs, ns in arms for x, n in zip(xs, ns, strict=True) if not n)
+    return any(min(xs) < 0 or any(map(gt, xs, ns)) for xs, ns in arms)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 
 from crossfade_analyzer.statistics import normal_mixture, score
-from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, log_sum, quantised, threshold
+from crossfade_analyzer.statistics.approximate import Term, largest, log_sum, settled
+from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, threshold
+from crossfade_analyzer.statistics.arithmetic import log_sum as exact_log_sum
 from crossfade_analyzer.statistics.harm import signed
 from crossfade_analyzer.statistics.look import CANDIDATE, CONTROL, Counts
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
 from crossfade_analyzer.statistics.proof import DifferenceProof, MeanProof, Proof, RatioProof, SloProof
-from crossfade_analyzer.statistics.strata import Strata, weighted
+from crossfade_analyzer.statistics.strata import Strata, Values, as_counted, weighted
 from crossfade_analyzer.statistics.view import harm_tuning, views
 
 
@@ -27,6 +30,7 @@ class Part:
         self.views = views(metric, plan, buckets)
         self.before = Strata(buckets)
         self._level = Strata(buckets)
+        self._tuning = harm_tuning(plan)
         self._proofs = self._planned_proofs() if metric.must_be_proven else []
         self._proof_logs: list[Decimal] = [ZERO] * len(self._proofs)
         self._proven_at: list[int | None] = [None] * len(self._proofs)
@@ -39,29 +43,31 @@ class Part:
 
     def warm_up(self, counts: Counts) -> None:
         """A look of the A/A warm-up: both arms ran stable."""
+        seen = as_counted(counts)
         for view in self.views:
-            view.warm_up(counts)
-        look = weighted(counts.x, counts.n, 1.0)
+            view.warm_up(seen)
+        look = weighted(seen, 1.0)
         if look is not None:
             self.before.add(look)
 
     @exactly
     def add(self, counts: Counts, look: int) -> None:
         """One look's counts; `begin` was called at least once before."""
-        self._tally(counts)
+        seen = as_counted(counts)
+        self._tally(counts, seen)
         for view in self.views:
-            view.add(counts)
-        self.log_e = quantised(self._evidence())
+            view.add(seen)
+        self.log_e = self._evidence()
         for i, proof in enumerate(self._proofs):
-            proof.add(counts)
-            self._proof_logs[i] = quantised(proof.log_e(self.strata))
+            proof.add(seen)
+            self._proof_logs[i] = settled(proof.approximate(self.strata), partial(proof.exact, self.strata))
             if self._proven_at[i] is None and self._proof_logs[i] >= self._proof_threshold:
                 self._proven_at[i] = look
 
     @property
     def strata(self) -> Strata:
         """Strata of null ratio 1 over all looks (the candidate's counts alone for an SLO)."""
-        return self.views[-1].mixture.first.strata if self.metric.slo is not None else self._level
+        return self.views[-1].mixture.harm.strata if self.metric.slo is not None else self._level
 
     @property
     def log_e_proof(self) -> Decimal | None:
@@ -75,32 +81,38 @@ class Part:
 
     @property
     def phi(self) -> float | None:
-        return self.views[-1].mixture.first.phi()
+        return self.views[-1].mixture.harm.phi()
 
-    def leading(self) -> tuple[int, Decimal]:
+    def leading(self) -> tuple[int, Term]:
         """First look and log of the largest term of the evidence of harm."""
-        return max((view.leading() for view in self.views), key=lambda term: term[1])
+        found = [view.leading() for view in self.views]
+        return found[largest([term for _, term in found])]
 
-    def _tally(self, counts: Counts) -> None:
+    def _tally(self, counts: Counts, seen: Values) -> None:
         x, n = counts.totals_x(), counts.totals_n()
         self.x = (self.x[CONTROL] + x[CONTROL], self.x[CANDIDATE] + x[CANDIDATE])
         self.n = (self.n[CONTROL] + n[CONTROL], self.n[CANDIDATE] + n[CANDIDATE])
         if n[CONTROL]:
             self.expected += n[CANDIDATE] * x[CONTROL] / n[CONTROL]
-        look = weighted(counts.x, counts.n, 1.0)
+        look = weighted(seen, 1.0)
         if look is not None:
             self._level.add(look)
 
     def _evidence(self) -> Decimal:
-        """ln E of harm. With an absolute tolerance both its process and the relative one must be large: the smaller of
-        two e-values tests "within either tolerance" (intersection-union), at no cost in alpha."""
-        relative = log_sum([view.weight for view in self.views], [view.log_e() for view in self.views])
+        """ln E of harm, quantised. With an absolute tolerance both its process and the relative one must be large: the
+        smaller of two e-values tests "within either tolerance" (intersection-union), at no cost in alpha."""
+        relative = self._relative_evidence()
         delta = self.metric.tolerance_absolute
         if not delta:
             return relative
         shift = float(self.sign * delta * self.metric.scale)
         beyond = signed(score.difference(self._level, shift=shift), self.sign)
-        return min(relative, score.log_e(beyond, harm_tuning(self.plan)))
+        return min(relative, score.quantised_log_e(beyond, self._tuning))
+
+    def _relative_evidence(self) -> Decimal:
+        weights, mixtures = [view.weight for view in self.views], [view.mixture for view in self.views]
+        near = log_sum([float(weight) for weight in weights], [mixture.approximate() for mixture in mixtures])
+        return settled(near, lambda: exact_log_sum(weights, [mixture.exact() for mixture in mixtures]))
 
     def _planned_proofs(self) -> list[Proof]:
         metric, sign = self.metric, self.sign

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 from crossfade_analyzer.statistics import (
+    approximate,
     averaging,
     beta_binomial,
     counters,
@@ -20,13 +21,14 @@ from crossfade_analyzer.statistics import (
     score,
     split,
 )
-from crossfade_analyzer.statistics.arithmetic import exact, quantised, threshold
-from crossfade_analyzer.statistics.dispersion import dispersion
+from crossfade_analyzer.statistics.arithmetic import exact, threshold
+from crossfade_analyzer.statistics.dispersion import dispersions
 from crossfade_analyzer.statistics.distributions import normal_score
+from crossfade_analyzer.statistics.fixed_point import to_float
 from crossfade_analyzer.statistics.harm import CountHarm, StartMixture
 from crossfade_analyzer.statistics.look import Counts, PerArm
 from crossfade_analyzer.statistics.ratio_interval import ratio_interval
-from crossfade_analyzer.statistics.strata import Strata, weighted
+from crossfade_analyzer.statistics.strata import Strata, as_counted, values, weighted
 
 Inputs = dict[str, Any]
 
@@ -35,10 +37,10 @@ def _decimals(values: list[Any]) -> list[Decimal]:
     return [exact(value) for value in values]
 
 
-def _strata(inputs: Inputs, values: str = "x", rho0: float = 1.0) -> Strata:
-    strata = Strata(len(inputs["looks"][0][values][0]))
+def _strata(inputs: Inputs, key: str = "x", rho0: float = 1.0) -> Strata:
+    strata = Strata(len(inputs["looks"][0][key][0]))
     for look in inputs["looks"]:
-        added = weighted(look[values], look["n"], rho0)
+        added = weighted(values(look[key], look["n"]), rho0)
         if added is not None:
             strata.add(added)
     return strata
@@ -46,24 +48,24 @@ def _strata(inputs: Inputs, values: str = "x", rho0: float = 1.0) -> Strata:
 
 def _grid_binomial(inputs: Inputs) -> Inputs:
     alternatives = grid.grid(_decimals(inputs["theta"]), exact(inputs.get("rho0", 1)))
-    sums = alternatives.nothing
+    sums, phi = alternatives.nothing, float(inputs.get("phi", 1.0))
     for look in inputs["intervals"]:
         x, n = (look["x_control"], look["x_canary"]), (look["n_control"], look["n_canary"])
         sums = grid.add(sums, grid.increments(alternatives, x, n) or alternatives.nothing)
-    log_e = grid.log_e(alternatives, sums, inputs.get("phi", 1.0))
-    return {"log_e": float(log_e), "ll": [float(ll) for ll in sums], "log_e_decimal_9": str(quantised(log_e))}
+    log_e = grid.log_e(alternatives, sums, phi)
+    settled = approximate.settled(grid.approximate_log_es(alternatives, [sums], [phi])[0], lambda: log_e)
+    return {"log_e": float(log_e), "ll": [to_float(ll) for ll in sums], "log_e_decimal_9": str(settled)}
 
 
 def _one_sample(inputs: Inputs) -> Inputs:
-    alternatives = grid.grid(_decimals(inputs["theta"]))
-    log_e, sums = grid.log_e_one_sample(
-        alternatives, inputs["x"], inputs["n"], exact(inputs["p0"]), inputs.get("phi", 1.0)
-    )
-    return {"log_e": float(log_e), "ll": [float(ll) for ll in sums]}
+    alternatives = grid.one_sample(grid.grid(_decimals(inputs["theta"])), exact(inputs["p0"]))
+    sums = alternatives.sums(inputs["x"], inputs["n"])
+    log_e = grid.log_e(alternatives, sums, float(inputs.get("phi", 1.0)))
+    return {"log_e": float(log_e), "ll": [to_float(ll) for ll in sums]}
 
 
 def _phi(inputs: Inputs) -> Inputs:
-    found = dispersion(_strata(inputs, rho0=inputs.get("rho0", 1.0)))
+    found = dispersions(_strata(inputs, rho0=inputs.get("rho0", 1.0)))[0]
     return {"phi_both": found.both, "phi_control": found.control, "phi": found.phi}
 
 
@@ -73,14 +75,15 @@ def _per_arm(rows: list[list[int]]) -> PerArm:
 
 def _trace(inputs: Inputs) -> Inputs:
     alternatives = grid.grid(_decimals(inputs["theta"]), exact(inputs.get("rho0", 1)))
-    mixture = StartMixture()
+    mixture: StartMixture | None = None
     logs: list[Decimal] = []
     for index, look in enumerate(inputs["looks"]):
         counts = Counts(_per_arm(look["x"]), _per_arm(look["n"]))
+        mixture = mixture or StartMixture(CountHarm(alternatives, counts.buckets))
         if index in inputs["starts"]:
-            mixture.begin(CountHarm(alternatives, counts.buckets), index)
-        mixture.add(counts)
-        logs.append(quantised(mixture.log_e()))
+            mixture.begin(index)
+        mixture.add(as_counted(counts))
+        logs.append(approximate.settled(mixture.approximate(), mixture.exact))
     enough = threshold(exact(inputs["alpha"]))
     found = next((index for index, log in enumerate(logs) if log >= enough), None)
     return {"log_e": [float(log) for log in logs], "rollback_at_look": found}
@@ -112,7 +115,7 @@ def _difference_shifted(inputs: Inputs) -> Inputs:
 
 
 def _ratio_cs(inputs: Inputs) -> Inputs:
-    found = ratio_interval(_strata(inputs), exact(inputs["alpha"]), exact(inputs.get("info_opt", 157.6)))
+    found = ratio_interval(_strata(inputs), float(inputs["alpha"]), float(inputs.get("info_opt", 157.6)))
     if found is None:
         raise ValueError("both arms need events, and something must vary between buckets")
     return {"ratio": found.ratio, "se_log": found.se_log, "lower": found.lower, "upper": found.upper}

@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from math import fsum, sqrt
+from functools import lru_cache
+from math import sqrt
 
 from crossfade_analyzer.statistics import normal_mixture, score
-from crossfade_analyzer.statistics.arithmetic import exactly
 from crossfade_analyzer.statistics.detectable import detectable_ratio
 from crossfade_analyzer.statistics.distributions import student_score
+from crossfade_analyzer.statistics.elementary import log
 from crossfade_analyzer.statistics.part import Part
 from crossfade_analyzer.statistics.ratio_interval import ratio_interval
 from crossfade_analyzer.statistics.result import Interval, PartResult
 from crossfade_analyzer.statistics.strata import Strata
 
 
-@exactly
 def part_result(part: Part) -> PartResult:
     plan, metric, compared = part.plan, part.metric, part.metric.slo is None
     strata = part.strata
     counted = metric.kind != "mean"
-    events, control = fsum(strata.a), fsum(strata.d)
-    band = ratio_interval(strata, plan.report_alpha) if compared else None
-    d = fsum(strata.c)
+    alpha = float(plan.report_alpha)
+    band = ratio_interval(strata, alpha) if compared else None
+    value = score.difference(strata) if compared else None
     phi = part.phi
     detectable = None
     if compared and counted and part.sign > 0 and phi is not None:
-        detectable = detectable_ratio(part.expected, part.x[0], phi, plan.alpha)
+        detectable = detectable_ratio(part.expected, part.x[0], phi, float(plan.alpha))
     return PartResult(
         key=part.key,
         log_e=part.log_e,
@@ -36,8 +36,8 @@ def part_result(part: Part) -> PartResult:
         phi=phi,
         ratio=ratio_of(strata) if compared else None,
         ratio_interval=Interval(band.lower, band.upper) if band else None,
-        difference=(events - control) / d / metric.scale if compared and d > 0 else None,
-        difference_interval=difference_interval(strata, plan.planned_requests, plan.report_alpha, metric.scale)
+        difference=value.estimate / metric.scale if value is not None and value.d > 0 else None,
+        difference_interval=difference_interval(strata, plan.planned_requests, alpha, metric.scale)
         if compared
         else None,
         expected_events=part.expected if counted else 0.0,
@@ -48,20 +48,24 @@ def part_result(part: Part) -> PartResult:
 
 def ratio_of(strata: Strata) -> float | None:
     """Stratified ratio of rates, candidate to control; None without control events."""
-    events, control = fsum(strata.a), fsum(strata.d)
+    events, _, control, _ = strata.over_buckets[0].tolist()
     return events / control if control > 0 else None
 
 
-@exactly
-def difference_interval(strata: Strata, planned: int, alpha: Decimal, scale: int) -> Interval | None:
+def difference_interval(strata: Strata, planned: int, alpha: float, scale: int) -> Interval | None:
     """U/D +/- the score bound (14, two-sided) in units of sqrt(V)/D, on Student's scale for the number of buckets;
     None until enough cells have data or while nothing varies."""
-    if strata.cells < score.BURN_IN_CELLS:
+    if sum(strata.cells()) < score.BURN_IN_CELLS:
         return None
     value = score.difference(strata)
     if not value.v > 0 or not value.d > 0:
         return None
-    r = normal_mixture.rho(Decimal(planned), alpha, one_sided=False)
-    z = normal_mixture.standard_bound(Decimal(value.d), alpha, r)
-    half = float(student_score(z, value.buckets - 1)) * sqrt(value.v) / value.d
+    r = _tuning(planned, alpha)
+    z = sqrt((value.d + r) / value.d * (log((value.d + r) / r) - 2.0 * log(alpha)))
+    half = student_score(z, value.buckets - 1) * sqrt(value.v) / value.d
     return Interval((value.estimate - half) / scale, (value.estimate + half) / scale)
+
+
+@lru_cache(maxsize=64)
+def _tuning(planned: int, alpha: float) -> float:
+    return float(normal_mixture.rho(Decimal(planned), Decimal(alpha), one_sided=False))

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from crossfade_analyzer.statistics import split, starts
-from crossfade_analyzer.statistics.arithmetic import ZERO, exactly, ln, quantised, threshold
-from crossfade_analyzer.statistics.averaging import average
+from crossfade_analyzer.statistics.approximate import largest, settled
+from crossfade_analyzer.statistics.arithmetic import ONE, ZERO, exactly, threshold
+from crossfade_analyzer.statistics.averaging import quantised_average
 from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look
 from crossfade_analyzer.statistics.metric import MetricState
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan, refuse_changed
@@ -94,7 +95,7 @@ class State:
         self._combine(look.index)
 
     def _combine(self, look: int) -> None:
-        self.log_e = quantised(average([metric.log_e for metric in self._metrics]))
+        self.log_e = quantised_average([metric.log_e for metric in self._metrics])
         if self.harmful_at is None and self.log_e >= self._threshold:
             self.harmful_at = look
             max(self._metrics, key=lambda metric: metric.log_e).blame(look)
@@ -128,11 +129,12 @@ class State:
         )
 
     def _attribution(self) -> Attribution | None:
-        terms = [term for metric in self._metrics if (term := metric.leading()) is not None]
-        if not terms:
+        found = [leading for judged in self._metrics if (leading := judged.leading()) is not None]
+        if not found:
             return None
-        metric, part, look, log = max(terms, key=lambda term: term[3])
-        return Attribution(metric, part, look, quantised(log - ln(len(self._metrics))))
+        metric, part, look, term = found[largest([leading[3] for leading in found])]
+        share = term.times(ONE / len(self._metrics))
+        return Attribution(metric, part, look, settled(share.near, share.exact))
 
 
 class _SplitState:
@@ -154,7 +156,7 @@ class _SplitState:
         if self._split is None:
             self._split, self._buckets = split.StickySplit(counts.buckets), counts.buckets
         self._split.add(counts.n, look.weight)
-        self._log_e = quantised(self._split.log_e(self._r))
+        self._log_e = self._split.log_e(self._r)
         if self._alarm_at is None and self._log_e >= self._threshold:
             self._alarm_at = look.index
 

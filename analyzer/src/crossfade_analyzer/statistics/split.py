@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from math import fsum
+
+import numpy as np
 
 from crossfade_analyzer.statistics import normal_mixture, score
 from crossfade_analyzer.statistics.arithmetic import CONTEXT, ZERO, exactly, ln
+from crossfade_analyzer.statistics.elementary import Reals, sums
 from crossfade_analyzer.statistics.gamma import log_gamma
 from crossfade_analyzer.statistics.look import PerArm
 
@@ -23,7 +25,7 @@ class StickySplit:
     __slots__ = ("_expected", "_requests", "_seen", "_u", "information")
 
     def __init__(self, buckets: int) -> None:
-        self._u = [0.0] * buckets
+        self._u: Reals = np.zeros(buckets)
         self._seen = 0
         self._requests = 0
         self._expected = 0.0
@@ -32,7 +34,8 @@ class StickySplit:
     def add(self, n: PerArm, weight: Decimal) -> None:
         """One look's requests per arm and bucket under the nominal candidate share `weight`."""
         share, rest = float(weight), float(CONTEXT.subtract(1, weight))
-        self._u = [u + (rest * t - share * c) for u, c, t in zip(self._u, n[0], n[1], strict=True)]
+        control, candidate = np.array(n, dtype=float)
+        self._u += rest * candidate - share * control
         requests = sum(n[0]) + sum(n[1])
         self._seen += sum(n[1])
         self._requests += requests
@@ -42,13 +45,14 @@ class StickySplit:
     def score(self) -> score.Score:
         """U is in requests beyond the nominal number."""
         buckets = len(self._u)
-        u = fsum(self._u)
-        mean = u / buckets
-        v = buckets / (buckets - 1) * fsum([(value - mean) * (value - mean) for value in self._u])
+        u = float(sums(self._u))
+        apart = self._u - u / buckets
+        v = buckets / (buckets - 1) * float(sums(apart * apart))
         return score.Score(u, v, self.information, buckets)
 
     def log_e(self, r: Decimal) -> Decimal:
-        return score.log_e(self.score(), r, one_sided=False)
+        """ln E, quantised."""
+        return score.quantised_log_e(self.score(), r, one_sided=False)
 
     @property
     def requests(self) -> int:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from crossfade_analyzer.statistics.arithmetic import ONE, PI, ZERO, exactly, log_sum
 
@@ -14,6 +15,7 @@ STARTS_PER_HORIZON = 8
 MAX_TIMED_STARTS = 2 * STARTS_PER_HORIZON
 
 
+@lru_cache(maxsize=256)
 @exactly
 def weight(index: int) -> Decimal:
     """w_0 = 1/2; w_i = (1/2) 6/(pi^2 i^2). They sum to 1 over all i; what is not used counts as E = 1."""
@@ -21,10 +23,15 @@ def weight(index: int) -> Decimal:
 
 
 @exactly
+def unused(weights: Sequence[Decimal]) -> Decimal:
+    """What is left of the weight."""
+    return ONE - sum(weights, ZERO)
+
+
+@exactly
 def mixture(logs: Sequence[Decimal], weights: Sequence[Decimal]) -> Decimal:
     """ln(sum_i w_i E_i + what is left of the weight), from ln E_i of the starts so far; 0 before the first."""
-    left = ONE - sum(weights, ZERO)
-    return log_sum([*weights, left], [*logs, ZERO])
+    return log_sum([*weights, unused(weights)], [*logs, ZERO])
 
 
 @dataclass(slots=True)

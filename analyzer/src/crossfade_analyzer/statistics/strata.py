@@ -4,112 +4,161 @@ With n_T, n_C the requests of a look in the candidate and in control and pi = rh
 adds (1 - pi) times the candidate's counts and pi times control's. The two sides then have equal expectation when the
 ratio of rates is rho0, whatever the split and the baseline of that look were: changing weights cannot bias the
 comparison (Simpson's paradox).
+
+Arrays are only added, subtracted, multiplied and divided element by element, and summed by `elementary.sums`: the bits
+are those of Python floats and `fsum`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from math import fsum
 
-Buckets = Sequence[int] | Sequence[float]
+import numpy as np
+from numpy.typing import ArrayLike
+
+from crossfade_analyzer.statistics.elementary import Reals, sums
+from crossfade_analyzer.statistics.look import CANDIDATE, CONTROL, Counts
+
+# Rows of the sums per bucket: the candidate's events and requests, control's events and requests.
+A, C, D, F = range(4)
+# Columns of the totals: (1 - pi)^2 x_T, pi^2 x_C, (1 - pi)^2 n_T, pi^2 n_C; x and n of both arms, n of the candidate.
+V_T, V_C, M_T, M_C, X, N, N_T = range(7)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One look's `x` and `n` as arrays of shape (2, B), arm 0 control, and their totals per arm."""
+
+    x: Reals
+    n: Reals
+    totals_x: tuple[float, float]
+    totals_n: tuple[float, float]
+
+
+def values(x: ArrayLike, n: ArrayLike) -> Values:
+    """Any numbers `x[arm][bucket]` of `n[arm][bucket]`."""
+    events, requests = np.asarray(x, dtype=float), np.asarray(n, dtype=float)
+    return Values(events, requests, _per_arm(events), _per_arm(requests))
+
+
+def as_counted(counts: Counts) -> Values:
+    """Counts with exact totals."""
+    return Values(
+        np.array(counts.x, dtype=float), np.array(counts.n, dtype=float), counts.totals_x(), counts.totals_n()
+    )
+
+
+def _per_arm(rows: Reals) -> tuple[float, float]:
+    control, candidate = (fsum(row) for row in rows.tolist())
+    return control, candidate
 
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
     """One look weighted for strata of null ratio rho0: what is added to every sum that contains the look.
 
-    `a`, `c`: (1 - pi) x_T and (1 - pi) n_T per bucket; `d`, `f`: pi x_C and pi n_C per bucket. The rest are totals:
-    `v_t` = (1 - pi)^2 x_T, `v_c` = pi^2 x_C, `m_t` = (1 - pi)^2 n_T, `m_c` = pi^2 n_C; plain x and n of both arms, and
-    `n_t` of the candidate.
+    `sums`, shape (4, B): (1 - pi) x_T, (1 - pi) n_T, pi x_C and pi n_C per bucket. `totals`: see `Strata`.
     """
 
-    a: list[float]
-    c: list[float]
-    d: list[float]
-    f: list[float]
-    v_t: float
-    v_c: float
-    m_t: float
-    m_c: float
-    x: float
-    n: float
-    n_t: float
+    sums: Reals
+    totals: Reals
 
 
-def weighted(x: tuple[Buckets, Buckets], n: tuple[Buckets, Buckets], rho0: float) -> Weighted | None:
-    """The contribution of one look, `x[arm][bucket]` of `n[arm][bucket]` (arm 0 control), or None when an arm has no
-    requests: such a look compares nothing."""
-    n_c, n_t = fsum(n[0]), fsum(n[1])
+def weighted(look: Values, rho0: float) -> Weighted | None:
+    """The contribution of one look, or None when an arm has no requests: such a look compares nothing."""
+    n_c, n_t = (float(total) for total in look.totals_n)
     if not n_c or not n_t:
         return None
+    x_c, x_t = (float(total) for total in look.totals_x)
     pi = rho0 * n_t / (rho0 * n_t + n_c)
     rest = n_c / (rho0 * n_t + n_c)  # 1 - pi without cancellation
-    x_c, x_t = fsum(x[0]), fsum(x[1])
-    return Weighted(
-        a=[rest * value for value in x[1]],
-        c=[rest * value for value in n[1]],
-        d=[pi * value for value in x[0]],
-        f=[pi * value for value in n[0]],
-        v_t=rest * rest * x_t,
-        v_c=pi * pi * x_c,
-        m_t=rest * rest * n_t,
-        m_c=pi * pi * n_c,
-        x=x_c + x_t,
-        n=n_c + n_t,
-        n_t=n_t,
-    )
+    rows = np.empty((4, look.x.shape[1]))
+    np.multiply(look.x[CANDIDATE], rest, out=rows[A])
+    np.multiply(look.n[CANDIDATE], rest, out=rows[C])
+    np.multiply(look.x[CONTROL], pi, out=rows[D])
+    np.multiply(look.n[CONTROL], pi, out=rows[F])
+    totals = (rest * rest * x_t, pi * pi * x_c, rest * rest * n_t, pi * pi * n_c, x_c + x_t, n_c + n_t, n_t)
+    return Weighted(rows, np.array(totals))
+
+
+@dataclass(frozen=True, slots=True)
+class Residuals:
+    """Formula (7) per bucket, shape (starts, B)."""
+
+    candidate: Reals
+    control: Reals
+
+    @property
+    def difference(self) -> Reals:
+        return self.candidate - self.control
 
 
 class Strata:
-    """The sums (6) since some look; memory is four floats per bucket, however many looks are added."""
+    """The sums (6) since some look, or since several: a row for each start. Memory is four floats per bucket and
+    start, however many looks are added.
 
-    __slots__ = ("a", "c", "d", "f", "m_c", "m_t", "n", "n_t", "v_c", "v_t", "x")
+    `sums`, shape (starts, 4, B), rows `A`, `C`, `D`, `F`; `totals`, shape (starts, 7), columns `V_T` to `N_T`.
+    """
 
-    def __init__(self, buckets: int) -> None:
-        self.a = [0.0] * buckets
-        self.c = [0.0] * buckets
-        self.d = [0.0] * buckets
-        self.f = [0.0] * buckets
-        self.v_t = self.v_c = self.m_t = self.m_c = self.x = self.n = self.n_t = 0.0
+    __slots__ = ("_over_buckets", "_residuals", "sums", "totals")
+
+    def __init__(self, buckets: int, starts: int = 1) -> None:
+        self.sums: Reals = np.zeros((starts, 4, buckets))
+        self.totals: Reals = np.zeros((starts, 7))
+        self._forget()
+
+    def begin(self) -> None:
+        """A further start: the looks from now on."""
+        self.sums = np.concatenate((self.sums, np.zeros((1, *self.sums.shape[1:]))))
+        self.totals = np.concatenate((self.totals, np.zeros((1, 7))))
+        self._forget()
 
     def add(self, look: Weighted) -> None:
-        self.a = [old + new for old, new in zip(self.a, look.a, strict=True)]
-        self.c = [old + new for old, new in zip(self.c, look.c, strict=True)]
-        self.d = [old + new for old, new in zip(self.d, look.d, strict=True)]
-        self.f = [old + new for old, new in zip(self.f, look.f, strict=True)]
-        self.v_t += look.v_t
-        self.v_c += look.v_c
-        self.m_t += look.m_t
-        self.m_c += look.m_c
-        self.x += look.x
-        self.n += look.n
-        self.n_t += look.n_t
+        self.sums += look.sums
+        self.totals += look.totals
+        self._forget()
+
+    def _forget(self) -> None:
+        self._over_buckets: Reals | None = None
+        self._residuals: Residuals | None = None
+
+    @property
+    def starts(self) -> int:
+        return len(self.totals)
 
     @property
     def buckets(self) -> int:
-        return len(self.a)
+        return int(self.sums.shape[2])
 
     @property
-    def cells(self) -> int:
-        """How many of the 2B (arm, bucket) cells have had requests."""
-        return sum(1 for exposure in self.c if exposure) + sum(1 for exposure in self.f if exposure)
+    def over_buckets(self) -> Reals:
+        """The sums over all buckets, shape (starts, 4)."""
+        if self._over_buckets is None:
+            self._over_buckets = sums(self.sums)
+        return self._over_buckets
 
-    def candidate_residuals(self) -> list[float]:
-        return leave_one_out(self.a, self.c)
+    @property
+    def residuals(self) -> Residuals:
+        if self._residuals is None:
+            self._residuals = Residuals(self._leave_one_out(A, C), self._leave_one_out(D, F))
+        return self._residuals
 
-    def control_residuals(self) -> list[float]:
-        return leave_one_out(self.d, self.f)
+    def cells(self, start: int = 0) -> tuple[int, int]:
+        """In how many buckets (candidate, control) have had requests."""
+        return int(np.count_nonzero(self.sums[start, C])), int(np.count_nonzero(self.sums[start, F]))
 
+    def _leave_one_out(self, events: int, exposure: int) -> Reals:
+        """Residuals (7): each bucket's events less those expected at the rate of all *other* buckets (0 without
+        others).
 
-def leave_one_out(events: Sequence[float], exposure: Sequence[float]) -> list[float]:
-    """Residuals (7): each bucket's events less those expected at the rate of all *other* buckets (0 without others).
-
-    An ordinary residual is near zero when one bucket holds most of an arm's requests and most of its events: a retry
-    storm would explain itself.
-    """
-    all_events, all_exposure = fsum(events), fsum(exposure)
-    return [
-        y - x * (all_events - y) / (all_exposure - x) if all_exposure - x > 0 else y
-        for y, x in zip(events, exposure, strict=True)
-    ]
+        An ordinary residual is near zero when one bucket holds most of an arm's requests and most of its events: a
+        retry storm would explain itself.
+        """
+        y, x = self.sums[:, events], self.sums[:, exposure]
+        others = self.over_buckets[:, exposure, None] - x
+        if others.min(initial=1.0) > 0:
+            return y - x * (self.over_buckets[:, events, None] - y) / others
+        alone = ~(others > 0)
+        expected = x * (self.over_buckets[:, events, None] - y) / np.where(alone, 1.0, others)
+        return np.where(alone, y, y - expected)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 
 from crossfade_analyzer.statistics import grid
+from crossfade_analyzer.statistics.approximate import Term
 from crossfade_analyzer.statistics.arithmetic import ONE, exactly
 from crossfade_analyzer.statistics.bursts import BurstCap
 from crossfade_analyzer.statistics.harm import CountHarm, Harm, MeanHarm, SloHarm, StartMixture, harm_grid
-from crossfade_analyzer.statistics.look import Counts
 from crossfade_analyzer.statistics.normal_mixture import rho
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
+from crossfade_analyzer.statistics.strata import Values
 from crossfade_analyzer.statistics.warmup import Baseline
 
 # Counts are read with bursts capped at every start, and as they are from the first start on: a version that only makes
@@ -25,39 +25,35 @@ class View:
     def __init__(
         self,
         weight: Decimal,
-        process: Callable[[], Harm],
+        harm: Harm,
         baseline: Baseline | None,
         *,
         capped: bool = False,
         every_start: bool = True,
     ) -> None:
         self.weight = weight
-        self.mixture = StartMixture()
-        self._process, self._baseline = process, baseline
+        self.mixture = StartMixture(harm)
+        self._baseline = baseline
         self._cap = BurstCap() if capped else None
         self._every_start = every_start
 
     def begin(self, look: int) -> None:
         if self._every_start or not self.mixture.first_looks:
-            self.mixture.begin(self._process(), look)
+            self.mixture.begin(look)
 
-    def warm_up(self, counts: Counts) -> None:
+    def warm_up(self, seen: Values) -> None:
         """A look in which both arms ran stable."""
-        values = counts if self._cap is None else self._cap.apply(counts)
+        values = seen if self._cap is None else self._cap.apply(seen)
         if self._baseline is not None:
-            self._baseline.add(values.x, values.n)
+            self._baseline.add(values)
 
-    def add(self, counts: Counts) -> None:
-        self.mixture.add(counts if self._cap is None else self._cap.apply(counts))
+    def add(self, seen: Values) -> None:
+        self.mixture.add(seen if self._cap is None else self._cap.apply(seen))
 
-    def log_e(self) -> Decimal:
-        return self.mixture.log_e()
-
-    @exactly
-    def leading(self) -> tuple[int, Decimal]:
+    def leading(self) -> tuple[int, Term]:
         """First look and log of this view's largest term, its weight included."""
-        look, log = self.mixture.leading()
-        return look, log + self.weight.ln()
+        look, term = self.mixture.leading()
+        return look, term.times(self.weight)
 
 
 @exactly
@@ -66,20 +62,19 @@ def views(metric: MetricPlan, plan: RolloutPlan, buckets: int) -> list[View]:
     sign = 1 if metric.direction == "LowerIsBetter" else -1
     if metric.slo is not None:
         rate = metric.slo if sign > 0 else ONE - metric.slo
-        one_sided = grid.grid(grid.COUNT_GRID)
-        return [View(ONE, lambda: SloHarm(rate, one_sided, buckets, failures=sign < 0), None)]
+        alternatives = grid.one_sample(grid.grid(grid.COUNT_GRID), rate)
+        return [View(ONE, SloHarm(alternatives, buckets, failures=sign < 0), None)]
     tolerated = ONE + sign * metric.tolerated_ratio
     if metric.kind == "mean":
         baseline, r = Baseline(1.0, buckets), harm_tuning(plan)
-        return [View(ONE, lambda: MeanHarm(tolerated, sign, r, buckets, baseline), baseline)]
+        return [View(ONE, MeanHarm(tolerated, sign, r, buckets, baseline), baseline)]
     thetas = grid.LATENCY_GRID if metric.kind == "latency" else grid.COUNT_GRID
-    alternatives = harm_grid(thetas, metric.tolerated_ratio, sign)
+    ratios = harm_grid(thetas, metric.tolerated_ratio, sign)
 
     def count_view(weight: Decimal, *, capped: bool = False, every_start: bool = True) -> View:
         before = Baseline(float(tolerated), buckets)
-        return View(
-            weight, lambda: CountHarm(alternatives, buckets, before), before, capped=capped, every_start=every_start
-        )
+        harm = CountHarm(ratios, buckets, before)
+        return View(weight, harm, before, capped=capped, every_start=every_start)
 
     if metric.kind == "latency":
         return [count_view(ONE)]

@@ -9,87 +9,81 @@ users cannot.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import fsum
 
-from crossfade_analyzer.statistics.strata import Buckets, Strata, weighted
+import numpy as np
+
+from crossfade_analyzer.statistics.dispersion import Dispersion, scatter
+from crossfade_analyzer.statistics.elementary import Reals, sums
+from crossfade_analyzer.statistics.strata import A, D, Strata, Values, weighted
 
 
 class Baseline:
     """The warm-up's sums, at the null ratio of the process that uses them."""
 
-    __slots__ = ("_control", "_difference", "_squares", "_u", "rho0", "strata")
+    __slots__ = ("_squares", "_u", "rho0", "strata")
 
     def __init__(self, rho0: float, buckets: int) -> None:
         self.rho0 = rho0
         self.strata = Strata(buckets)
-        self._difference: list[float] | None = None
-        self._control: list[float] = []
-        self._squares = 0.0
+        self._squares: float | None = None
         self._u = 0.0
 
-    def add(self, x: tuple[Buckets, Buckets], n: tuple[Buckets, Buckets]) -> None:
+    def add(self, seen: Values) -> None:
         """One look of the warm-up. None may come after `adjust` was called."""
-        look = weighted(x, n, self.rho0)
+        look = weighted(seen, self.rho0)
         if look is not None:
             self.strata.add(look)
 
     def adjust(self, strata: Strata) -> Adjustment | None:
-        """How evidence with these sums is to be corrected; None without a warm-up that says anything."""
-        if self._difference is None:
-            self._freeze()
-        before = self._difference or []
+        """How evidence with these sums is to be corrected, for each start; None without a warm-up that says
+        anything."""
+        before = self.strata.residuals
+        if self._squares is None:
+            self._squares = float(sums(before.difference[0] * before.difference[0]))
+            self._u = float(sums(np.concatenate((self.strata.sums[0, A], -self.strata.sums[0, D]))))
         if not self._squares > 0:
             return None
-        control = strata.control_residuals()
-        now = [t - c for t, c in zip(strata.candidate_residuals(), control, strict=True)]
-        theta = max(fsum([a * b for a, b in zip(now, before, strict=True)]) / self._squares, 0.0)
-        return Adjustment(theta * self._u, unexplained(now, before), unexplained(control, self._control))
-
-    def _freeze(self) -> None:
-        self._control = self.strata.control_residuals()
-        candidate = self.strata.candidate_residuals()
-        self._difference = [t - c for t, c in zip(candidate, self._control, strict=True)]
-        self._squares = fsum([value * value for value in self._difference])
-        self._u = fsum([*self.strata.a, *[-value for value in self.strata.d]])
+        now = strata.residuals
+        theta = np.maximum(sums(now.difference * before.difference) / self._squares, 0.0)
+        return Adjustment(
+            (theta * self._u).tolist(),
+            unexplained(now.difference, before.difference),
+            unexplained(now.control, before.control),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """`shift`: what of the score U = sum A - sum D was to be expected. `residuals`, `control`: what is left of (7) for
-    candidate minus control, and for control alone."""
+    """`shift` for each start: what of the score U = sum A - sum D was to be expected. `residuals`, `control`, shape
+    (starts, B): what is left of (7) for candidate minus control, and for control alone."""
 
-    shift: float
-    residuals: list[float]
-    control: list[float]
+    shift: list[float]
+    residuals: Reals
+    control: Reals
 
-    def variance(self) -> float:
-        """V of the adjusted score; one degree of freedom went into the coefficient."""
-        buckets = len(self.residuals)
-        squares = fsum([value * value for value in self.residuals])
-        return (buckets - 1) / buckets * (buckets - 1) / (buckets - 2) * squares
+    def variances(self) -> Reals:
+        """V of the adjusted scores; one degree of freedom went into the coefficient."""
+        buckets = self.residuals.shape[1]
+        squares = sums(self.residuals * self.residuals)
+        shrink: float = (buckets - 1) / buckets * (buckets - 1) / (buckets - 2)
+        return shrink * squares
 
-    def phi(self, strata: Strata) -> float:
+    def dispersions(self, strata: Strata) -> list[Dispersion]:
         """Formula (8) with adjusted residuals."""
-        buckets = len(self.control)
-        nominal = strata.v_t + strata.v_c
-        own = (buckets - 1) / buckets * fsum([value * value for value in self.control])
-        return max(
-            self.variance() / nominal if nominal > 0 else 0.0,
-            own / strata.v_c if strata.v_c > 0 else 0.0,
-            1.0 - strata.x / strata.n if strata.n > 0 else 1.0,
-        )
+        buckets = strata.buckets
+        own = (buckets - 1) / buckets * sums(self.control * self.control)
+        return scatter(self.variances(), own, strata.totals)
 
 
-def unexplained(now: list[float], before: list[float]) -> list[float]:
+def unexplained(now: Reals, before: Reals) -> Reals:
     """What each bucket's residual before does not explain of its residual now, by the coefficient of all *other*
     buckets (least squares through the origin; a negative relation has no meaning here and counts as none).
 
-    With one coefficient for all, a bucket that dominates both periods would explain itself.
+    With one coefficient for all, a bucket that dominates both periods would explain itself. Shape (starts, B), of
+    `now` (starts, B) and `before` (1, B).
     """
-    products = [a * b for a, b in zip(now, before, strict=True)]
-    squares = [b * b for b in before]
-    product, square = fsum(products), fsum(squares)
-    return [
-        a - max((product - ab) / (square - bb), 0.0) * b if square - bb > 0 else a
-        for a, b, ab, bb in zip(now, before, products, squares, strict=True)
-    ]
+    products, squares = now * before, before * before
+    others = sums(squares)[:, None] - squares
+    alone = ~(others > 0)
+    slope = np.maximum((sums(products)[:, None] - products) / np.where(alone, 1.0, others), 0.0)
+    return np.where(alone, now, now - slope * before)
