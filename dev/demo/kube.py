@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from crossfade_operator.cli.client import KubernetesRollouts
+from crossfade_operator.cli import names
+from crossfade_operator.cli.client import KubernetesCluster
 from crossfade_operator.cli.view import Rollout, rollout_of
 from dev.cluster.backend import Backend
 from dev.cluster.choice import choose_backend
@@ -54,7 +55,7 @@ class Kube:
         return rollout_of(self.rollout_object())
 
     def rollout_object(self) -> Mapping[str, Any]:
-        return KubernetesRollouts(str(self.kubeconfig), namespace=NAMESPACE).get(ROLLOUT)
+        return KubernetesCluster(str(self.kubeconfig), namespace=NAMESPACE).get(names.ROLLOUT, ROLLOUT)
 
     def forwarding(self, service: str, port: int, namespace: str) -> AbstractContextManager[int]:
         """While open, a port of 127.0.0.1 leads to the Service; gives the port."""
