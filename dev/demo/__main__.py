@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from crossfade_operator.cli import render
 from crossfade_operator.cli.problem import Problem
+from crossfade_operator.cli.rollouts import render
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import DEFAULT_NAME
 from dev.demo.kube import ENDPOINT, NAMESPACE, SYSTEM, Kube

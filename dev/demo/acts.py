@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from crossfade_operator.cli import render
-from crossfade_operator.cli.view import Decision, Rollout
+from crossfade_operator.cli.rollouts import render
+from crossfade_operator.cli.rollouts.view import Decision, Rollout
 from dev.cluster.errors import ClusterError
 from dev.demo.kube import NAMESPACE, Kube
 from dev.demo.show import Show

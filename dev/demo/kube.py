@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from crossfade_operator.cli import names
 from crossfade_operator.cli.client import KubernetesCluster
-from crossfade_operator.cli.view import Rollout, rollout_of
+from crossfade_operator.cli.rollouts.view import Rollout, rollout_of
 from dev.cluster.backend import Backend
 from dev.cluster.choice import choose_backend
 from dev.cluster.commands import run

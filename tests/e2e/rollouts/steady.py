@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crossfade_operator.cli.view import Rollout
+from crossfade_operator.cli.rollouts.view import Rollout
 from dev.cluster.waiting import NotYetError
 from dev.demo.kube import SYSTEM
 from dev.demo.traffic import Traffic

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from crossfade_operator.cli.view import Rollout
+from crossfade_operator.cli.rollouts.view import Rollout
 from dev.cluster.waiting import NotYetError
 from dev.demo.kube import SYSTEM
 from tests.e2e.support import checks

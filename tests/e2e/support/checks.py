@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from crossfade_operator.cli.view import Decision, Rollout
+from crossfade_operator.cli.rollouts.view import Decision, Rollout
 from tests.e2e.support.manifests import Json
 from tests.e2e.support.scene import told
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from kubernetes.client.exceptions import ApiException
 
-from crossfade_operator.cli.view import Decision, Rollout, rollout_of
+from crossfade_operator.cli.rollouts.view import Decision, Rollout, rollout_of
 from dev.cluster.errors import ClusterError
 from dev.cluster.waiting import NotYetError, wait_for
 from dev.demo.kube import ENDPOINT, ROLLOUT
