@@ -150,6 +150,16 @@ class ReviewNote(SpecModel):
     reason: Message = Field(default="", description="Why.")
 
 
+class WithoutExclusions(SpecModel):
+    """The same judgement with nothing excluded, so that nobody need take an exclusion on trust."""
+
+    recommendation: Word = Field(description="What the rule would recommend; Continue for nothing yet.")
+    outcome: Outcome = Field(description="What would have been taught.")
+    reason: Word = Field(description="Why, in one word.")
+    treatment: ShortText | None = Field(default=None, description="The arm that it would be about.")
+    message: Message = Field(default="", description="Why, in a sentence.")
+
+
 class PreviousRoute(SpecModel):
     """The routing table before the decision: what a rollback goes back to."""
 
@@ -175,11 +185,15 @@ class DecisionSpec(SpecModel):
     at: Timestamp = Field(description="When it was decided.")
     step: StrictInt = Field(default=0, ge=0, le=20, description="The step it leads to, from 1; 0 for none.")
     slice: ShortText | None = Field(default=None, description="Share of the users from now on.")
+    treatment: ShortText | None = Field(default=None, description="The arm that a Ship or an Abort is about.")
     outcome: Outcome | None = Field(default=None, description="What the experiment taught.")
     design_hash: Digest | None = Field(default=None, description="Digest of the plan or design that was judged under.")
     evidence: EvidenceRef | None = Field(default=None, description="The evidence it rests on.")
     results: tuple[MetricFinding, ...] = Field(default=(), max_length=60, description="What the metrics showed.")
     checks: tuple[CheckFinding, ...] = Field(default=(), max_length=20, description="What the quality checks showed.")
+    without_exclusions: WithoutExclusions | None = Field(
+        default=None, description="The judgement with nothing excluded; absent when nothing was."
+    )
     reviews: tuple[ReviewNote, ...] = Field(
         default=(), max_length=50, description="The reviews that stood, dissent included."
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.decision import CheckFinding, Outcome, Recommendation
+from crossfade_operator.api.decision import CheckFinding, Outcome, Recommendation, WithoutExclusions
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -140,6 +140,11 @@ class ExperimentStatus(StatusModel):
     arms: tuple[ArmStatus, ...] = Field(default=(), max_length=5, description="The arms' pods and models.")
     slice_request: SliceRequest | None = Field(default=None, description="What the serving side is asked for.")
     slice: ShortText | None = Field(default=None, description="Share of the users in all arms together.")
+    fallback_revisions: tuple[Revision, ...] = Field(
+        default=(),
+        max_length=64,
+        description="Revisions that were stable since the start, and so may have answered in an arm's place.",
+    )
     started_at: Timestamp | None = Field(default=None, description="When every router sent users to the arms.")
     stopped_at: Timestamp | None = Field(default=None, description="When the arms stopped getting users.")
     next_look_at: Timestamp | None = Field(default=None, description="When the evidence is looked at next.")
@@ -149,9 +154,19 @@ class ExperimentStatus(StatusModel):
     results: tuple[ExperimentResult, ...] = Field(default=(), max_length=80, description="What the last look found.")
     checks: tuple[CheckFinding, ...] = Field(default=(), max_length=20, description="Checks of quality.")
     recommendation: Recommendation | None = Field(default=None, description="What the rule recommends.")
+    treatment: ShortText | None = Field(default=None, description="The arm that the recommendation is about.")
     recommended_at: Timestamp | None = Field(default=None, description="Since when it does; deliberation begins here.")
     outcome: Outcome | None = Field(default=None, description="What the experiment taught.")
+    without_exclusions: WithoutExclusions | None = Field(
+        default=None, description="The same judgement with nothing excluded; absent when nothing is."
+    )
+    final: StrictBool = Field(default=False, description="Whether the last look was taken.")
+    rule: ShortText | None = Field(default=None, description="Name and version of the rule that judged.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence behind the last result.")
     decision: ShortText | None = Field(default=None, description="Name of the Decision that it ended in.")
     decision_count: Whole = Field(default=0, description="Decisions so far; they are numbered by it.")
+    pending: dict[str, Any] = Field(
+        default_factory=dict,
+        description="The Decision that is being recorded, as it will stand: what follows from it waits until it does.",
+    )
     conditions: Conditions = ()
