@@ -189,7 +189,7 @@ class DecisionSpec(SpecModel):
     outcome: Outcome | None = Field(default=None, description="What the experiment taught.")
     design_hash: Digest | None = Field(default=None, description="Digest of the plan or design that was judged under.")
     evidence: EvidenceRef | None = Field(default=None, description="The evidence it rests on.")
-    results: tuple[MetricFinding, ...] = Field(default=(), max_length=60, description="What the metrics showed.")
+    results: tuple[MetricFinding, ...] = Field(default=(), max_length=80, description="What the metrics showed.")
     checks: tuple[CheckFinding, ...] = Field(default=(), max_length=20, description="What the quality checks showed.")
     without_exclusions: WithoutExclusions | None = Field(
         default=None, description="The judgement with nothing excluded; absent when nothing was."

@@ -17,6 +17,8 @@ from crossfade_operator.api.review import Reasoning
 from crossfade_operator.api.rules import Rule
 
 SECOND = timedelta(seconds=1)
+MAX_WINDOWS = 5000
+"""Windows of evidence that the analyzer keeps of one run, at most."""
 
 
 class Method(StrEnum):
@@ -151,7 +153,8 @@ class ExperimentAnalysis(SpecModel):
         default=Probability("0.8"), description="Chance of shipping a model that has the effects planned for."
     )
     interval: Interval = Field(
-        default=Interval("1m"), description="Length of the windows in which evidence is kept, 5s to 1h."
+        default=Interval("10m"),
+        description="Length of the windows in which evidence is kept, 5s to 1h; maxRuntime has room for 5000 of them.",
     )
     pre_period: Duration = Field(
         default=Duration("7d"),
@@ -221,6 +224,14 @@ class Design(SpecModel):
             f" || {_in_seconds('self.minRuntime')} <= {_in_seconds('self.maxRuntime')}",
             message="maxRuntime must not be shorter than minRuntime",
             holds=lambda design: design.min_runtime // SECOND <= design.max_runtime // SECOND,
+            at=".maxRuntime",
+        ),
+        Rule(
+            cel=f"!self.maxRuntime.matches('^[1-9][0-9]{{0,5}}(ms|s|m|h|d)$')"
+            f" || !self.analysis.interval.matches('^[1-9][0-9]{{0,5}}(ms|s|m|h)$')"
+            f" || {_in_seconds('self.maxRuntime')} <= {MAX_WINDOWS} * duration(self.analysis.interval).getSeconds()",
+            message=f"maxRuntime has room for at most {MAX_WINDOWS} windows: use a longer analysis.interval",
+            holds=lambda design: design.max_runtime // SECOND <= MAX_WINDOWS * (design.analysis.interval // SECOND),
             at=".maxRuntime",
         ),
     )

@@ -79,6 +79,7 @@ class ArmStatus(StatusModel):
     name: ShortText = Field(description="Name of the arm.")
     role: ArmRole = Field(description="Control or Treatment.")
     revision: Revision = Field(description="Hash of its pod template.")
+    weight: StrictInt = Field(default=1, ge=1, le=100, description="Its part of the slice.")
     replicas: Whole = Field(default=0, description="Pods wanted.")
     ready_replicas: Whole = Field(default=0, description="Pods that are ready.")
     model_digest: Digest | None = Field(default=None, description="Digest of the model that runs; pinned at the start.")

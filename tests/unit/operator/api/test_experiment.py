@@ -41,7 +41,7 @@ def test_the_defaults_are_careful() -> None:
         "alpha": "0.05",
         "alphaMinus": "0.01",
         "power": "0.8",
-        "interval": "1m",
+        "interval": "10m",
         "prePeriod": "7d",
     }
     assert (shown["design"]["minRuntime"], shown["design"]["maxRuntime"]) == ("7d", "28d")
@@ -79,6 +79,13 @@ def test_a_method_is_one_of_three() -> None:
         pytest.param({"metrics": [PLAYS, PLAYS | {"metric": "plays@0123456789"}]}, {}, "one revision", id="two pins"),
         pytest.param({"metrics": [{"metric": "m", "role": "Deterioration"}]}, {}, "lead to a Ship", id="idle"),
         pytest.param({"minRuntime": "8d", "maxRuntime": "7d"}, {}, "must not be shorter", id="runtimes"),
+        pytest.param({"analysis": {"interval": "8m"}}, {}, "at most 5000 windows", id="too many windows"),
+        pytest.param(
+            {},
+            {"exclusions": [{"from": "2027-01-02T00:00:00Z", "to": "2027-01-01T00:00:00Z", "reason": "INC-1"}]},
+            "must end after it begins",
+            id="an exclusion that ends before it begins",
+        ),
         pytest.param({"hypothesis": " \n"}, {}, "a sentence or more", id="no hypothesis"),
         pytest.param({"analysis": {"power": "0.99", "alphaMinus": "0.01"}}, {}, "below 1 - power", id="no power left"),
         pytest.param({"slice": "96%"}, {}, "at most 95%", id="a slice for all"),
