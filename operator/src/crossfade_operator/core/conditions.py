@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crossfade_operator.api.meta import Condition, ConditionStatus
-from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.reasons import Explained
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Wanted:
 
     type: str
     holds: bool | None
-    reason: Reason
+    reason: Explained
     message: str = ""
 
 

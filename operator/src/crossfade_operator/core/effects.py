@@ -33,9 +33,9 @@ class Poke:
 
 @dataclass(frozen=True)
 class Announce:
-    """An Event about the rollout or the endpoint."""
+    """An Event about an object that was looked at."""
 
-    about: Literal["ModelRollout", "ModelEndpoint"]
+    about: Literal["ModelRollout", "ModelEndpoint", "Experiment"]
     name: str
     kind: Literal["Normal", "Warning"]
     reason: str

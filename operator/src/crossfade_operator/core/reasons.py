@@ -6,18 +6,23 @@ The documentation's table is generated from this enum, so a reason cannot exist 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 
-class Reason(StrEnum):
+class Explained(StrEnum):
     """A CamelCase reason; `sentence` says what it means and, where a person can act, what to do."""
 
     sentence: str
 
-    def __new__(cls, value: str, sentence: str = "") -> Reason:
+    def __new__(cls, value: str, sentence: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence
         return member
+
+
+class Reason(Explained):
+    """Reasons of the serving side, and of Metrics."""
 
     # Waiting for something to exist or to be put right
     ENDPOINT_NOT_FOUND = "EndpointNotFound", "There is no ModelEndpoint of this name in the namespace; create it."

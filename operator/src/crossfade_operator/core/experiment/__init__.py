@@ -1,0 +1,1 @@
+"""Decisions about experiments: `machine.decide` turns a view into the next status."""

@@ -1,0 +1,142 @@
+"""What the analyzer answered, as the status keeps it and as a Decision holds it for ever."""
+
+from __future__ import annotations
+
+import math
+
+from crossfade_analyzer.contract import (
+    ExperimentEvaluation,
+    ExperimentMetricResult,
+    ExperimentReason,
+    ExperimentState,
+    VerdictSummary,
+)
+from crossfade_analyzer.contract import Recommendation as Recommended
+from crossfade_operator.api.decision import (
+    CheckFinding,
+    MetricFinding,
+    Outcome,
+    Recommendation,
+    WithoutExclusions,
+)
+from crossfade_operator.api.experiment_status import ExperimentResult, MetricRole
+from crossfade_operator.core.experiment.planning import name_of
+from crossfade_operator.core.experiment.reasons import Reason
+from crossfade_operator.core.experiment.view import Turn, View
+
+BLIND = {
+    ExperimentReason.METRICS_UNAVAILABLE: Reason.METRICS_UNAVAILABLE,
+    ExperimentReason.CONTRACT_BROKEN: Reason.CONTRACT_BROKEN,
+}
+"""Answers that say that no look could be taken, as reasons to be interrupted."""
+
+HARM = (ExperimentReason.DETERIORATION, ExperimentReason.SUCCESS_AND_DETERIORATION)
+
+CALIBRATION_CHECKS = ("FalsePositiveRate", "SplitAccuracy")
+"""The checks of an A/A experiment that say whether the endpoint's verdicts can be trusted."""
+
+
+def blind(evaluation: ExperimentEvaluation) -> Reason | None:
+    """Why this answer is no look at the evidence; None when it is one, or when there merely is too little of it."""
+    return BLIND.get(evaluation.reason) if evaluation.state is ExperimentState.CANNOT_JUDGE else None
+
+
+def counted(turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
+    """Note down what was counted, without what was judged from it."""
+    return turn.set(
+        look=evaluation.look,
+        windows=evaluation.windows,
+        progress=f"{math.floor(evaluation.progress * 100)}%",
+        evidence=evaluation.digest or turn.status.evidence,
+        rule=evaluation.rule,
+    )
+
+
+def judged(view: View, turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
+    """Note down the result as it is now. Deliberation begins when the recommendation last changed."""
+    status = turn.status
+    recommendation = _recommendation(evaluation)
+    same = (recommendation, evaluation.treatment) == (status.recommendation, status.treatment)
+    since = status.recommended_at if same else view.now
+    return counted(turn, evaluation).set(
+        results=tuple(_row(result) for result in evaluation.metrics if result.role.value in set(MetricRole)),
+        checks=tuple(
+            CheckFinding(name=check.name.value, passed=check.passed, message=check.message)
+            for check in evaluation.checks
+        ),
+        recommendation=recommendation,
+        treatment=evaluation.treatment if recommendation else None,
+        recommended_at=since if recommendation else None,
+        outcome=Outcome(evaluation.outcome.value),
+        without_exclusions=_summary(evaluation.without_exclusions),
+        final=evaluation.final,
+    )
+
+
+def _recommendation(evaluation: ExperimentEvaluation) -> Recommendation | None:
+    """`Continue` recommends nothing."""
+    found = evaluation.recommendation
+    return None if found is Recommended.CONTINUE else Recommendation(found.value)
+
+
+def _summary(summary: VerdictSummary | None) -> WithoutExclusions | None:
+    if summary is None:
+        return None
+    return WithoutExclusions(
+        recommendation=summary.recommendation.value,
+        outcome=Outcome(summary.outcome.value),
+        reason=summary.reason.value,
+        treatment=summary.treatment,
+        message=summary.message,
+    )
+
+
+def _row(result: ExperimentMetricResult) -> ExperimentResult:
+    control, treated = result.control, result.treated
+    interval = result.relative or result.absolute
+    return ExperimentResult(
+        metric=result.metric,
+        treatment=result.treatment,
+        role=MetricRole(result.role.value),
+        verdict=result.verdict.value,
+        control=_number(control.value if control else None),
+        value=_number(treated.value if treated else None),
+        relative=_number(result.relative.value if result.relative else None),
+        lower=_number(interval.lower if interval else None),
+        upper=_number(interval.upper if interval else None),
+        progress=_percent(result.information_fraction),
+        message=result.message,
+    )
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None or not math.isfinite(value) else f"{value:.6g}"
+
+
+def _percent(fraction: float | None) -> str | None:
+    return None if fraction is None else f"{math.floor(min(max(fraction, 0.0), 1.0) * 100)}%"
+
+
+def findings(view: View) -> tuple[MetricFinding, ...]:
+    """The results in status as a Decision holds them, with what they were held against."""
+    revisions = {metric.name: metric.revision for metric in view.status.metrics}
+    uses = {name_of(use): use for use in view.spec.design.metrics}
+    found = []
+    for row in view.status.results:
+        use = uses.get(row.metric)
+        bound = (use.margin or use.mde) if use else None
+        found.append(
+            MetricFinding(
+                name=row.metric,
+                revision=revisions.get(row.metric),
+                treatment=row.treatment,
+                role=row.role.value,
+                verdict=row.verdict,
+                estimate=row.relative,
+                lower=row.lower,
+                upper=row.upper,
+                margin=str(bound.relative or bound.absolute) if bound else None,
+                message=row.message,
+            )
+        )
+    return tuple(found)
