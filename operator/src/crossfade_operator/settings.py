@@ -26,21 +26,16 @@ def _http_url(url: str) -> str:
 
 
 class Settings(BaseModel):
-    """Every field is an environment variable: `analyzer_url` is `CROSSFADE_ANALYZER_URL`."""
+    """What both sides are told. Every field is an environment variable: `analyzer_url` is `CROSSFADE_ANALYZER_URL`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     analyzer_url: Annotated[str, AfterValidator(_http_url)] = Field(description="Where the analyzer answers.")
-    router_image: str = Field(min_length=1, description="Image of routers whose endpoint names none.")
-    router_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
-        default=None, description="Pull policy of router pods; none: the kubelet's default."
-    )
-    cluster_domain: str = Field(default="cluster.local", min_length=1, description="DNS domain of the cluster.")
-    namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to serve, by comma; none: all.")
+    namespaces: tuple[str, ...] = Field(default=(), description="Namespaces to watch, by comma; none: all.")
     listen: str = Field(default="0.0.0.0:8080", description="Address of /healthz, /readyz and /metrics.")
-    workers: int = Field(default=8, ge=1, le=64, description="Endpoints reconciled at the same time, at most.")
+    workers: int = Field(default=8, ge=1, le=64, description="Objects reconciled at the same time, at most.")
     lease_namespace: str = Field(default="default", min_length=1, description="Where the Lease lives.")
-    lease_name: str = Field(default="crossfade-serving", min_length=1, description="Name of the Lease.")
+    lease_name: str = Field(min_length=1, description="Name of the Lease.")
     identity: str = Field(min_length=1, description="Who this process is, in the Lease and in Events.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level logged.")
 
@@ -74,6 +69,23 @@ class Settings(BaseModel):
             return cls.model_validate({**_of_the_pod(environ), **given})
         except ValidationError as error:
             raise SettingsError("; ".join(_sentence(one["loc"], one["msg"]) for one in error.errors())) from None
+
+
+class ServingSettings(Settings):
+    """What the serving side is told besides."""
+
+    lease_name: str = Field(default="crossfade-serving", min_length=1, description="Name of the Lease.")
+    router_image: str = Field(min_length=1, description="Image of routers whose endpoint names none.")
+    router_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="Pull policy of router pods; none: the kubelet's default."
+    )
+    cluster_domain: str = Field(default="cluster.local", min_length=1, description="DNS domain of the cluster.")
+
+
+class LearningSettings(Settings):
+    """What the learning side is told: nothing more."""
+
+    lease_name: str = Field(default="crossfade-learning", min_length=1, description="Name of the Lease.")
 
 
 def _of_the_pod(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The controller's Prometheus metrics, and the log lines of what changed.
+"""The controllers' Prometheus metrics, those of the serving side among them, and the log lines of what changed.
 
 `docs/reference/metrics.md` is written from the declarations here.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -33,6 +33,8 @@ class Declared:
     name: str
     labels: tuple[str, ...]
     help: str
+    buckets: tuple[float, ...] = WORK_SECONDS
+    """Of a histogram."""
 
 
 RECONCILES = Declared(
@@ -118,25 +120,102 @@ ROUTER_CALLS = Declared(
 )
 LEADER = Declared(Gauge, "crossfade_leader", (), "1 while this process holds the Lease, 0 while it stands by.")
 
+PROCESS = (
+    RECONCILES,
+    RECONCILE_SECONDS,
+    QUEUE_DEPTH,
+    API_CALLS,
+    API_SECONDS,
+    APPLIES_SKIPPED,
+    WATCH_RESTARTS,
+    ANALYZER_CALLS,
+    ANALYZER_SECONDS,
+    LEADER,
+)
+"""What either side tells of itself as a process."""
+
 ROLLOUT_STATES = (PHASE, SLICE, LOG_E, LOG_E_PROOF)
 ENDPOINT_STATES = (GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED)
 STATES = (*ROLLOUT_STATES, *ENDPOINT_STATES)
 DECLARED = tuple(value for value in list(globals().values()) if isinstance(value, Declared))
 
 
-class PrometheusTelemetry:
-    """Implements `ports.telemetry.Telemetry`. What changed of a rollout is logged once, when it changes."""
+class ProcessTelemetry:
+    """Implements `WorkTelemetry` and `CallTelemetry` of `ports.telemetry`, for either side, and holds the registry."""
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+    states: tuple[Declared, ...] = ()
+    """What only the leader knows."""
+
+    def __init__(self, declared: Sequence[Declared], registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self._metrics = {declared.name: _made(declared, self.registry) for declared in DECLARED}
-        self._phases: dict[tuple[str, str], tuple[str, str]] = {}
-        self._shown: dict[tuple[str, str], set[str]] = {}
+        self._metrics = {one.name: _made(one, self.registry) for one in declared}
         self._led = False
         self.leading(False)
 
-    # RolloutTelemetry
+    # WorkTelemetry
+
+    def reconciled(self, controller: str, outcome: str, seconds: float) -> None:
+        self._counter(RECONCILES).labels(controller, outcome).inc()
+        self._histogram(RECONCILE_SECONDS).labels(controller).observe(seconds)
+
+    def queued(self, controller: str, depth: int) -> None:
+        self._gauge(QUEUE_DEPTH).labels(controller).set(depth)
+
+    # CallTelemetry
+
+    def api_call(self, verb: str, resource: str, outcome: str, seconds: float) -> None:
+        self._counter(API_CALLS).labels(verb, resource, outcome).inc()
+        self._histogram(API_SECONDS).labels(verb, resource).observe(seconds)
+
+    def analyzer_call(self, operation: str, outcome: str, seconds: float) -> None:
+        self._counter(ANALYZER_CALLS).labels(operation, outcome).inc()
+        self._histogram(ANALYZER_SECONDS).labels(operation).observe(seconds)
+
+    def router_call(self, outcome: str) -> None:
+        self._counter(ROUTER_CALLS).labels(outcome).inc()
+
+    def apply_skipped(self, resource: str) -> None:
+        self._counter(APPLIES_SKIPPED).labels(resource).inc()
+
+    def watch_restarted(self, resource: str, why: str) -> None:
+        self._counter(WATCH_RESTARTS).labels(resource, why).inc()
+
+    def leading(self, leads: bool) -> None:
+        self._gauge(LEADER).set(leads)
+        if not leads and self._led:
+            self.forget_states()
+        self._led = leads
+
+    def forget_states(self) -> None:
+        """One that stands by knows no states: those it last knew would contradict the leader's."""
+        for declared in self.states:
+            self._gauge(declared).clear()
+
+    def _gauge(self, declared: Declared) -> Gauge:
+        return _as(Gauge, self._metrics[declared.name])
+
+    def _counter(self, declared: Declared) -> Counter:
+        return _as(Counter, self._metrics[declared.name])
+
+    def _histogram(self, declared: Declared) -> Histogram:
+        return _as(Histogram, self._metrics[declared.name])
+
+
+class PrometheusTelemetry(ProcessTelemetry):
+    """Implements `ports.telemetry.Telemetry`. What changed of a rollout is logged once, when it changes."""
+
+    states = STATES
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._phases: dict[tuple[str, str], tuple[str, str]] = {}
+        self._shown: dict[tuple[str, str], set[str]] = {}
+        super().__init__(DECLARED, registry)
+
+    def forget_states(self) -> None:
+        super().forget_states()
+        self._phases.clear()
+        self._shown.clear()
 
     def rollout(self, namespace: str, name: str, *, phase: str, reason: str, share: float) -> None:
         before = self._phases.get((namespace, name))
@@ -182,56 +261,6 @@ class PrometheusTelemetry:
         for declared in ENDPOINT_STATES:
             self._gauge(declared).remove_by_labels({"namespace": key.namespace, "endpoint": key.endpoint})
 
-    # WorkTelemetry
-
-    def reconciled(self, controller: str, outcome: str, seconds: float) -> None:
-        self._counter(RECONCILES).labels(controller, outcome).inc()
-        self._histogram(RECONCILE_SECONDS).labels(controller).observe(seconds)
-
-    def queued(self, controller: str, depth: int) -> None:
-        self._gauge(QUEUE_DEPTH).labels(controller).set(depth)
-
-    # CallTelemetry
-
-    def api_call(self, verb: str, resource: str, outcome: str, seconds: float) -> None:
-        self._counter(API_CALLS).labels(verb, resource, outcome).inc()
-        self._histogram(API_SECONDS).labels(verb, resource).observe(seconds)
-
-    def analyzer_call(self, operation: str, outcome: str, seconds: float) -> None:
-        self._counter(ANALYZER_CALLS).labels(operation, outcome).inc()
-        self._histogram(ANALYZER_SECONDS).labels(operation).observe(seconds)
-
-    def router_call(self, outcome: str) -> None:
-        self._counter(ROUTER_CALLS).labels(outcome).inc()
-
-    def apply_skipped(self, resource: str) -> None:
-        self._counter(APPLIES_SKIPPED).labels(resource).inc()
-
-    def watch_restarted(self, resource: str, why: str) -> None:
-        self._counter(WATCH_RESTARTS).labels(resource, why).inc()
-
-    def leading(self, leads: bool) -> None:
-        self._gauge(LEADER).set(leads)
-        if not leads and self._led:
-            self._forget_states()
-        self._led = leads
-
-    def _forget_states(self) -> None:
-        """One that stands by knows no states: those it last knew would contradict the leader's."""
-        for declared in STATES:
-            self._gauge(declared).clear()
-        self._phases.clear()
-        self._shown.clear()
-
-    def _gauge(self, declared: Declared) -> Gauge:
-        return _as(Gauge, self._metrics[declared.name])
-
-    def _counter(self, declared: Declared) -> Counter:
-        return _as(Counter, self._metrics[declared.name])
-
-    def _histogram(self, declared: Declared) -> Histogram:
-        return _as(Histogram, self._metrics[declared.name])
-
 
 def _as(kind: type[M], metric: Collector) -> M:
     if not isinstance(metric, kind):
@@ -241,24 +270,5 @@ def _as(kind: type[M], metric: Collector) -> M:
 
 def _made(declared: Declared, registry: CollectorRegistry) -> Collector:
     if declared.kind is Histogram:
-        return Histogram(declared.name, declared.help, declared.labels, buckets=WORK_SECONDS, registry=registry)
+        return Histogram(declared.name, declared.help, declared.labels, buckets=declared.buckets, registry=registry)
     return declared.kind(declared.name, declared.help, declared.labels, registry=registry)
-
-
-def reference() -> str:
-    """`docs/reference/metrics.md`."""
-    return "\n".join(_reference()) + "\n"
-
-
-def _reference() -> Iterator[str]:
-    yield "# Metrics of the serving controller"
-    yield ""
-    yield "Generated from `operator/src/crossfade_operator/telemetry.py`; do not edit. Served as Prometheus text at"
-    yield "`/metrics` on port 8080, by the active controller and by one that stands by (its `crossfade_leader` is 0)."
-    yield "The process metrics of the Prometheus client (`process_*`) are there too."
-    yield ""
-    yield "| metric | kind | labels | meaning |"
-    yield "|---|---|---|---|"
-    for declared in DECLARED:
-        labels = ", ".join(f"`{label}`" for label in declared.labels) or "–"
-        yield f"| `{declared.name}` | {declared.kind.__name__.lower()} | {labels} | {declared.help} |"

@@ -8,7 +8,18 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from crossfade_analyzer.contract import VERSION, ContractReport, Evaluation, EvaluationRequest, MetricSource, Problem
+from crossfade_analyzer.contract import (
+    VERSION,
+    ContractReport,
+    Evaluation,
+    EvaluationRequest,
+    ExperimentEvaluation,
+    ExperimentPlan,
+    ExperimentPlanRequest,
+    ExperimentRequest,
+    MetricSource,
+    Problem,
+)
 from crossfade_operator.ports.telemetry import CallTelemetry
 from crossfade_operator.ports.verdicts import Unavailable
 
@@ -25,7 +36,7 @@ def analyzer_client(url: str) -> httpx.AsyncClient:
 
 
 class AnalyzerVerdicts:
-    """Implements `ports.verdicts.Verdicts`."""
+    """Implements `Verdicts` and `ExperimentVerdicts` of `ports.verdicts`."""
 
     def __init__(self, client: httpx.AsyncClient, telemetry: CallTelemetry) -> None:
         self._client = client
@@ -39,6 +50,15 @@ class AnalyzerVerdicts:
 
     async def check(self, source: MetricSource) -> ContractReport | Unavailable:
         return await self._ask("contracts", source, ContractReport)
+
+    async def evaluate_experiment(self, request: ExperimentRequest) -> ExperimentEvaluation | Unavailable:
+        answer = await self._ask("experiments/evaluations", request, ExperimentEvaluation)
+        if isinstance(answer, ExperimentEvaluation) and answer.subject != request.subject:
+            return Unavailable(f"the analyzer answered about {answer.subject!r}, not about {request.subject!r}")
+        return answer
+
+    async def plan_experiment(self, request: ExperimentPlanRequest) -> ExperimentPlan | Unavailable:
+        return await self._ask("experiments/plans", request, ExperimentPlan)
 
     async def _ask(self, operation: str, question: BaseModel, expected: type[Answer]) -> Answer | Unavailable:
         began = time.monotonic()

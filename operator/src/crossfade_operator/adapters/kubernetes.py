@@ -31,15 +31,29 @@ GROUP = "crossfade.dev/v1alpha1"
 ENDPOINT = Kind(GROUP, "ModelEndpoint", "modelendpoints")
 ROLLOUT = Kind(GROUP, "ModelRollout", "modelrollouts")
 METRIC = Kind(GROUP, "Metric", "metrics")
-KINDS = {(kind.api_version, kind.kind): kind for kind in (*CHILD_KINDS, ENDPOINT, ROLLOUT, METRIC)}
+EXPERIMENT = Kind(GROUP, "Experiment", "experiments")
+REVIEW = Kind(GROUP, "Review", "reviews")
+DECISION = Kind(GROUP, "Decision", "decisions")
+PRIMARY_KINDS = (ENDPOINT, ROLLOUT, METRIC, EXPERIMENT, REVIEW, DECISION)
+KINDS = {(kind.api_version, kind.kind): kind for kind in (*CHILD_KINDS, *PRIMARY_KINDS)}
 REMEMBERED = 20_000
 
 
 class KubernetesCluster:
     """Implements `ports.cluster.Cluster`. `fence` says whether this process may still write."""
 
-    def __init__(self, api: Api, cache: WatchCache, fence: Fence, recorder: Recorder, telemetry: CallTelemetry) -> None:
+    def __init__(
+        self,
+        api: Api,
+        cache: WatchCache,
+        fence: Fence,
+        recorder: Recorder,
+        telemetry: CallTelemetry,
+        *,
+        field_manager: str = FIELD_MANAGER,
+    ) -> None:
         self._api = api
+        self._field_manager = field_manager
         self._cache = cache
         self._fence = fence
         self._recorder = recorder
@@ -47,17 +61,17 @@ class KubernetesCluster:
         self._applied: OrderedDict[Ref, tuple[bytes, object]] = OrderedDict()
 
     async def endpoint(self, key: Key) -> Obj | None:
-        return await self._get(ENDPOINT, key.namespace, key.endpoint)
+        return await self.get(ENDPOINT, key.namespace, key.endpoint)
 
     async def rollouts(self, key: Key) -> Sequence[Obj]:
         """One consistent list, filtered by the API server: it needs `.spec.endpoint` as a selectable field."""
-        query = {"fieldSelector": f"spec.endpoint={key.endpoint}"}
-        found = await self._api.request("GET", ROLLOUT.collection(key.namespace), query=query)
-        items = [{**item, "apiVersion": GROUP, "kind": ROLLOUT.kind} for item in found.get("items") or ()]
-        return sorted(items, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
+        return await self.list(ROLLOUT, key.namespace, {"spec.endpoint": key.endpoint})
+
+    async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        return await self.list(DECISION, namespace, fields)
 
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
-        found = await asyncio.gather(*(self._get(METRIC, namespace, name) for name in names))
+        found = await asyncio.gather(*(self.get(METRIC, namespace, name) for name in names))
         return {name: obj for name, obj in zip(names, found, strict=True) if obj is not None}
 
     async def children(self, key: Key) -> Children:
@@ -79,12 +93,22 @@ class KubernetesCluster:
         if known is not None and self._applied.get(ref) == (digest, content_mark(known)):
             self._telemetry.apply_skipped(_kind(ref).plural)
             return known
-        query = {"fieldManager": FIELD_MANAGER, "force": "true", "fieldValidation": "Strict"}
+        query = {"fieldManager": self._field_manager, "force": "true", "fieldValidation": "Strict"}
         async with fenced(self._fence):
             result = await self._api.request("PATCH", _path(ref), query=query, body=manifest, content_type=APPLY)
         self._cache.learn(result)
         self._remember(ref, digest, result)
         return result
+
+    async def create(self, manifest: Obj) -> Obj:
+        ref = Ref.of(manifest)
+        collection = _kind(ref).collection(ref.namespace)
+        query = {"fieldManager": self._field_manager, "fieldValidation": "Strict"}
+        try:
+            async with fenced(self._fence):
+                return await self._api.request("POST", collection, query=query, body=manifest)
+        except Conflict:
+            return await self._api.request("GET", _path(ref))
 
     async def delete(self, ref: Ref) -> None:
         options: dict[str, Any] = {"propagationPolicy": "Background"}
@@ -101,7 +125,7 @@ class KubernetesCluster:
         """Sends nothing when `status` is what `obj` has already."""
         if obj.get("status", {}) == status:
             return obj
-        query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+        query = {"fieldManager": self._field_manager, "fieldValidation": "Strict"}
         path = f"{_path(Ref.of(obj))}/status"
         try:
             async with fenced(self._fence):
@@ -117,7 +141,13 @@ class KubernetesCluster:
         if self._fence.remaining() > 0:
             await self._recorder.record(about, kind, reason, message)
 
-    async def _get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
+    async def list(self, kind: Kind, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        query = {"fieldSelector": ",".join(f"{field}={value}" for field, value in fields.items())}
+        found = await self._api.request("GET", kind.collection(namespace), query=query)
+        items = [{**item, "apiVersion": GROUP, "kind": kind.kind} for item in found.get("items") or ()]
+        return sorted(items, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Obj | None:
         try:
             return await self._api.request("GET", f"{kind.collection(namespace)}/{name}")
         except NotFound:
@@ -125,7 +155,7 @@ class KubernetesCluster:
 
     async def _patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> None:
         path = f"{POD.collection(namespace)}/{name}"
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": self._field_manager}
         try:
             async with fenced(self._fence):
                 patched = await self._api.request("PATCH", path, query=query, body=patch, content_type=MERGE)

@@ -132,12 +132,14 @@ class WatchCache:
         telemetry: CallTelemetry,
         *,
         kinds: Sequence[Kind] = CHILD_KINDS,
+        selector: str = SELECTOR,
         silence: float = SILENCE,
     ) -> None:
         self._api = api
         self._namespaces: Sequence[str | None] = tuple(namespaces) or (None,)
         self._changed = changed
         self._telemetry = telemetry
+        self._selector = selector
         self._silence = silence
         self._kinds = tuple(kinds)
         self._stores = {(kind.api_version, kind.kind): Store() for kind in kinds}
@@ -199,7 +201,7 @@ class WatchCache:
     async def _list(self, kind: Kind, namespace: str | None) -> str:
         store = self.store(kind)
         gone = store.names(namespace)
-        query = {"labelSelector": SELECTOR, "limit": str(PAGE)}
+        query = {"labelSelector": self._selector, "limit": str(PAGE)}
         accept = f"{METADATA_ONLY_LIST},application/json" if kind.metadata_only else "application/json"
         while True:
             page = await self._api.request("GET", kind.collection(namespace), query=query, accept=accept, within=30.0)
@@ -226,7 +228,7 @@ class WatchCache:
             self._synced.set()
 
     async def _watch(self, kind: Kind, namespace: str | None, since: str) -> AsyncGenerator[str]:
-        query = {"labelSelector": SELECTOR, "resourceVersion": since, "timeoutSeconds": str(WATCH_FOR)}
+        query = {"labelSelector": self._selector, "resourceVersion": since, "timeoutSeconds": str(WATCH_FOR)}
         accept = f"{METADATA_ONLY},application/json" if kind.metadata_only else "application/json"
         events = self._api.watch(kind.collection(namespace), query=query, accept=accept, silence=self._silence)
         async with aclosing(events):

@@ -89,11 +89,17 @@ class Cluster(Protocol):
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
         """The Metrics of these names that exist."""
 
+    async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        """The Decisions whose selectable fields have these values, oldest first; read fresh."""
+
     async def children(self, key: Key) -> Children:
         """What we own for this endpoint. May lag behind the API server by a moment."""
 
     async def apply(self, manifest: Obj) -> Obj:
         """Server-side apply with our field manager, forced; foreign fields survive. Returns the object."""
+
+    async def create(self, manifest: Obj) -> Obj:
+        """Make the object and return it; where one of its name is, that one is returned and left as it is."""
 
     async def delete(self, ref: Ref) -> None:
         """Delete in the foreground's absence (background propagation); what is gone already is fine."""

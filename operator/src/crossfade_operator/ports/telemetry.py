@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from crossfade_analyzer.contract import MetricResult
+from crossfade_analyzer.contract import ExperimentEvaluation, MetricResult
 from crossfade_operator.ports.cluster import Key
+from crossfade_operator.ports.learning import Name
 
 
 class RolloutTelemetry(Protocol):
@@ -29,6 +30,30 @@ class RolloutTelemetry(Protocol):
 
     def endpoint_gone(self, key: Key) -> None:
         """The ModelEndpoint is gone: its series end."""
+
+
+class ExperimentTelemetry(Protocol):
+    """Told by a turn of an experiment."""
+
+    def experiment(self, name: Name, *, phase: str, reason: str, look: int, progress: float, seconds: float) -> None:
+        """Where an Experiment stands: planned looks taken, planned information that is in (0 to 1), its runtime."""
+
+    def experiment_left(self, name: Name, *, phase: str, seconds: float) -> None:
+        """A phase ended after so many seconds."""
+
+    def experiment_gone(self, name: Name) -> None:
+        """The Experiment is gone: its series end."""
+
+    def experiment_evaluated(self, name: Name, evaluation: ExperimentEvaluation) -> None:
+        """An analyzer's answer about an experiment."""
+
+    def experiment_decision(
+        self, name: Name, *, action: str, reason: str, decision: str, owner: str, outcome: str | None
+    ) -> None:
+        """A Decision stands. `outcome`: what the experiment taught, for a Decision that ends one."""
+
+    def programme(self, outcomes: Mapping[tuple[str, str], tuple[str, str]]) -> None:
+        """Owner and outcome of every Decision on record that ended an experiment, by namespace and name."""
 
 
 class WorkTelemetry(Protocol):
@@ -64,4 +89,4 @@ class CallTelemetry(Protocol):
 
 
 class Telemetry(RolloutTelemetry, WorkTelemetry, CallTelemetry, Protocol):
-    """All of it, as the composition root makes it."""
+    """All of the serving side, as its composition root makes it."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from crossfade_operator.api.experiment import Method
+from crossfade_operator.api.experiment_design import Method
 from crossfade_operator.api.modelendpoint_status import LedgerArm
 from crossfade_operator.core.experiment import reviews
-from crossfade_operator.core.experiment.planning import CONTROL_OF_MOCK, mock_values
+from crossfade_operator.core.experiment.planning import CONTROL_OF_MOCK, unmocked
 from crossfade_operator.core.experiment.view import EndpointSeen, View
 from crossfade_operator.core.slices import POSITIONS, percent
 from crossfade_operator.ports.verdicts import Unavailable
@@ -29,8 +29,7 @@ def _obstacles(view: View) -> Iterator[str]:
     yield from view.metric_problems
     yield from (seen.problem for _, seen in sorted(view.arms.items()) if seen.template is None and seen.problem)
     yield from _growing(view)
-    if view.spec.dry_run:
-        yield from _without_mock(view)
+    yield from _without_mock(view)
     yield from _refused_plan(view)
 
 
@@ -71,15 +70,11 @@ def _growing(view: View) -> Iterator[str]:
 
 
 def _without_mock(view: View) -> Iterator[str]:
-    arms = {arm.name for arm in view.spec.design.arms}
-    for name, seen in sorted(view.metrics.items()):
-        values = mock_values(seen.spec)
-        missing = sorted(arms - values.keys())
-        if missing and CONTROL_OF_MOCK not in values:
-            yield (
-                f"a dry run needs mock values of metric {name} for {', '.join(missing)}; add them to its spec.mock, "
-                f"where {CONTROL_OF_MOCK} stands for every arm that is not named"
-            )
+    for name, missing in unmocked(view).items():
+        yield (
+            f"a dry run needs mock values of metric {name} for {', '.join(missing)}; add them to its spec.mock, where "
+            f"{CONTROL_OF_MOCK} stands for every arm that is not named"
+        )
 
 
 def _refused_plan(view: View) -> Iterator[str]:
@@ -87,7 +82,7 @@ def _refused_plan(view: View) -> Iterator[str]:
     if isinstance(view.plan, Unavailable):
         yield f"the design and its metrics cannot be checked: {view.plan.message}"
     elif view.plan is None:
-        if view.endpoint is not None and not view.metric_problems:
+        if view.endpoint is not None and not view.metric_problems and not unmocked(view):
             yield "the analyzer has not checked the design and its metrics yet"
     elif not view.plan.metrics:
         yield from view.plan.refusals

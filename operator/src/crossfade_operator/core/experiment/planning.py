@@ -26,9 +26,9 @@ from crossfade_analyzer.contract import (
     MockMetric,
     SpendingFunction,
 )
-from crossfade_operator.api.experiment import ExperimentMetric as Use
 from crossfade_operator.api.experiment import ExperimentSpec
-from crossfade_operator.api.experiment import Method as ApiMethod
+from crossfade_operator.api.experiment_design import ExperimentMetric as Use
+from crossfade_operator.api.experiment_design import Method as ApiMethod
 from crossfade_operator.api.experiment_status import ExperimentPhase, ExperimentStatus, PinnedMetric
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelrollout import Bound as ApiBound
@@ -157,6 +157,20 @@ def _values(view: View, name: str, arms: list[str]) -> Iterator[tuple[str, Decim
 def mock_values(metric: MetricSpec) -> dict[str, Decimal]:
     """The true values by arm that a dry run sees; none for a Metric without."""
     return {arm.arm: arm.value.value for arm in metric.mock.values} if metric.mock else {}
+
+
+def unmocked(view: View) -> dict[str, list[str]]:
+    """The arms for which a dry run has no value, by Metric; none unless it is one."""
+    if not view.spec.dry_run:
+        return {}
+    arms = {arm.name for arm in view.spec.design.arms}
+    found = {}
+    for name, seen in sorted(view.metrics.items()):
+        values = mock_values(seen.spec)
+        missing = sorted(arms - values.keys())
+        if missing and CONTROL_OF_MOCK not in values:
+            found[name] = missing
+    return found
 
 
 # Questions --------------------------------------------------------------------------------------------------------

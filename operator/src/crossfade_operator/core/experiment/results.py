@@ -20,6 +20,7 @@ from crossfade_operator.api.decision import (
     WithoutExclusions,
 )
 from crossfade_operator.api.experiment_status import ExperimentResult, MetricRole
+from crossfade_operator.api.modelrollout import Bound
 from crossfade_operator.core.experiment.planning import name_of
 from crossfade_operator.core.experiment.reasons import Reason
 from crossfade_operator.core.experiment.view import Turn, View
@@ -120,23 +121,27 @@ def _percent(fraction: float | None) -> str | None:
 def findings(view: View) -> tuple[MetricFinding, ...]:
     """The results in status as a Decision holds them, with what they were held against."""
     revisions = {metric.name: metric.revision for metric in view.status.metrics}
-    uses = {name_of(use): use for use in view.spec.design.metrics}
-    found = []
-    for row in view.status.results:
-        use = uses.get(row.metric)
-        bound = (use.margin or use.mde) if use else None
-        found.append(
-            MetricFinding(
-                name=row.metric,
-                revision=revisions.get(row.metric),
-                treatment=row.treatment,
-                role=row.role.value,
-                verdict=row.verdict,
-                estimate=row.relative,
-                lower=row.lower,
-                upper=row.upper,
-                margin=str(bound.relative or bound.absolute) if bound else None,
-                message=row.message,
-            )
+    margins = {name_of(use): _margin(use.margin or use.mde) for use in view.spec.design.metrics}
+    return tuple(
+        MetricFinding(
+            name=row.metric,
+            revision=revisions.get(row.metric),
+            treatment=row.treatment,
+            role=row.role.value,
+            verdict=row.verdict,
+            control=row.control,
+            value=row.value,
+            estimate=row.relative,
+            lower=row.lower,
+            upper=row.upper,
+            margin=margins.get(row.metric),
+            message=row.message,
         )
-    return tuple(found)
+        for row in view.status.results
+    )
+
+
+def _margin(bound: Bound | None) -> str | None:
+    if bound is None:
+        return None
+    return f"{bound.relative} relative" if bound.relative is not None else f"{bound.absolute} absolute"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from crossfade_operator.api.modelrollout_status import Action, Decision
 from crossfade_operator.core.effects import Announce
-from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.reasons import Explained, Reason
 from crossfade_operator.core.rollout.view import Turn, View
 
 RULE = "rollout@1"
@@ -48,6 +48,6 @@ def decide_to(
     return recorded.say(event(view, reason, f"{action.value} {revision}: {message}", warning=action in _WARNINGS))
 
 
-def event(view: View, reason: Reason, message: str, *, warning: bool = False) -> Announce:
+def event(view: View, reason: Explained, message: str, *, warning: bool = False) -> Announce:
     """An Event about the rollout."""
     return Announce("ModelRollout", view.name, "Warning" if warning else "Normal", reason.value, message)

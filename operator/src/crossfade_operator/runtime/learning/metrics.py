@@ -1,9 +1,9 @@
-"""Metrics: does a data contract hold? Asked when it changes, and every ten minutes while a rollout uses it."""
+"""Metrics: does a data contract hold, and what did its revisions say? Asked when it changes, and while it is used."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from crossfade_analyzer.contract import ContractReport
 from crossfade_analyzer.contract import Reason as AnalyzerReason
@@ -14,62 +14,67 @@ from crossfade_operator.core.planning import source_of
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.revision import revision_of
 from crossfade_operator.ports.clock import Clock
-from crossfade_operator.ports.cluster import Cluster, Obj
-from crossfade_operator.ports.verdicts import Unavailable, Verdicts
+from crossfade_operator.ports.cluster import Obj
+from crossfade_operator.ports.learning import LearningCluster, Name
+from crossfade_operator.ports.verdicts import ExperimentVerdicts, Unavailable
+from crossfade_operator.runtime.learning.references import References
 
 CHECK_EVERY = timedelta(minutes=10)
 RETRY_AFTER = timedelta(seconds=30)
 
 
-@dataclass(frozen=True, order=True)
-class MetricKey:
-    """One Metric."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
-class References:
-    """Which rollouts use which Metrics. What it forgets too late only costs a check."""
-
-    def __init__(self) -> None:
-        self._uses: dict[tuple[str, str], frozenset[str]] = {}
-
-    def set(self, namespace: str, rollout: str, metrics: frozenset[str]) -> set[MetricKey]:
-        """The rollout's metrics as they are now; returns those that it did not use before."""
-        before = self._uses.pop((namespace, rollout), frozenset())
-        if metrics:
-            self._uses[namespace, rollout] = metrics
-        return {MetricKey(namespace, name) for name in metrics - before}
-
-    def used(self, key: MetricKey) -> bool:
-        return any(key.name in uses for (namespace, _), uses in self._uses.items() if namespace == key.namespace)
-
-
 class MetricReconciler:
-    """Writes a Metric's status: what the analyzer said of its series."""
+    """Writes a Metric's status, what the analyzer said of its series, and keeps every revision of it on record."""
 
-    def __init__(self, cluster: Cluster, verdicts: Verdicts, clock: Clock, references: References) -> None:
+    def __init__(
+        self, cluster: LearningCluster, verdicts: ExperimentVerdicts, clock: Clock, references: References
+    ) -> None:
         self._cluster = cluster
         self._verdicts = verdicts
         self._clock = clock
         self._references = references
 
-    async def reconcile(self, key: MetricKey) -> datetime | None:
-        """Check one Metric. Returns when to check it again."""
-        metric = (await self._cluster.metrics(key.namespace, [key.name])).get(key.name)
+    async def reconcile(self, name: Name) -> datetime | None:
+        """Record and check one Metric. Returns when to check it again."""
+        metric = (await self._cluster.metrics(name.namespace, [name.name])).get(name.name)
         if metric is None or metric["metadata"].get("deletionTimestamp"):
             return None
         spec = MetricSpec.model_validate(metric["spec"])
+        await self._cluster.apply(record(metric, spec))
         report = await self._verdicts.check(source_of(spec))
         now = self._clock.now()
         await self._cluster.write_status(metric, status_after(metric, spec, report, now).manifest())
         if isinstance(report, Unavailable):
             return now + RETRY_AFTER
-        return now + CHECK_EVERY if self._references.used(key) else None
+        return now + CHECK_EVERY if self._references.users(name) else None
+
+
+def record(metric: Obj, spec: MetricSpec) -> dict[str, Any]:
+    """The ControllerRevision that keeps one revision's spec, so that `name@revision` can be used after an edit.
+
+    The Metric owns it: revisions of a deleted Metric are of no use to a new design, and running experiments hold the
+    design in full. The API server lets nobody change its data.
+    """
+    meta, revision = metric["metadata"], revision_of(spec.manifest())
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "ControllerRevision",
+        "metadata": {
+            "name": f"metric-{meta['name']}-{revision}",
+            "namespace": meta["namespace"],
+            "labels": {
+                "app.kubernetes.io/managed-by": "crossfade",
+                "crossfade.dev/component": "metric",
+                "crossfade.dev/metric": meta["name"],
+                "crossfade.dev/revision": revision,
+            },
+            "ownerReferences": [
+                {"apiVersion": metric["apiVersion"], "kind": "Metric", "name": meta["name"], "uid": meta["uid"]}
+            ],
+        },
+        "data": {"spec": spec.manifest()},
+        "revision": meta["generation"],
+    }
 
 
 def status_after(metric: Obj, spec: MetricSpec, report: ContractReport | Unavailable, now: datetime) -> MetricStatus:

@@ -9,9 +9,6 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import kopf
 
-from crossfade_operator.handlers.serving.primaries import REGISTRY
-from crossfade_operator.handlers.serving.wakes import Wakes
-
 SILENCE = 70.0
 """Seconds without an event or bookmark after which a watch counts as dead; a live one has a bookmark a minute."""
 STOPS_WITHIN = 10.0
@@ -47,8 +44,13 @@ def quieten_kopf() -> None:
     logging.getLogger("kopf._core.reactor.running").addFilter(lambda record: "OS signals" not in record.getMessage())
 
 
-async def watch_primaries(wakes: Wakes, connection: Connection, namespaces: Sequence[str]) -> None:
-    """Run kopf until cancelled. Raises `KopfEnded` when it ends by itself, which it does on errors it cannot retry."""
+async def watch_primaries(
+    registry: kopf.OperatorRegistry, wakes: object, connection: Connection, namespaces: Sequence[str]
+) -> None:
+    """Run kopf with the handlers of one side, which find `wakes` in their memo, until cancelled.
+
+    Raises `KopfEnded` when it ends by itself, which it does on errors it cannot retry.
+    """
     loop = asyncio.get_running_loop()
     stop, ended = threading.Event(), asyncio.Event()
     failures: list[BaseException] = []
@@ -57,7 +59,7 @@ async def watch_primaries(wakes: Wakes, connection: Connection, namespaces: Sequ
         try:
             memo = kopf.Memo(wakes=wakes, connection=connection)
             kopf.run(
-                registry=REGISTRY,
+                registry=registry,
                 settings=kopf_settings(),
                 memo=memo,
                 stop_flag=stop,

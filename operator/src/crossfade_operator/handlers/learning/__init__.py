@@ -1,0 +1,1 @@
+"""The learning controller's watches of what people and the serving side write."""

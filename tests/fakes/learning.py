@@ -1,0 +1,90 @@
+"""The learning side's door to an API server in memory: `FakeCluster` with records, and creation times of a clock."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from crossfade_operator.ports.cluster import Key, Obj, Refused
+from crossfade_operator.ports.learning import ArmObjects, Name
+from tests.fakes.cluster import FakeCluster
+
+OWN_KINDS = {"Deployment", "ControllerRevision", "Decision", "Review"}
+"""What the learning side's role lets it apply or create."""
+
+
+class FakeLearning(FakeCluster):
+    """Implements `ports.learning.LearningCluster`, and refuses what the real role would refuse."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self._now = now
+        self.refuse_records = False
+
+    def put(self, obj: Mapping[str, Any]) -> dict[str, Any]:
+        made = super().put(obj)
+        if made["metadata"]["creationTimestamp"].startswith("t"):
+            made["metadata"]["creationTimestamp"] = self._now().replace(microsecond=0).isoformat()
+        return made
+
+    def _found(self, kind: str, namespace: str, fields: Mapping[str, str]) -> list[Obj]:
+        def value(obj: Obj, path: str) -> object:
+            found: Any = obj
+            for part in path.split("."):
+                found = (found or {}).get(part)
+            return found
+
+        found = [
+            copy.deepcopy(obj)
+            for obj in self.all(kind)
+            if obj["metadata"]["namespace"] == namespace and all(value(obj, p) == v for p, v in fields.items())
+        ]
+        return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
+
+    async def experiment(self, name: Name) -> Obj | None:
+        return copy.deepcopy(self.get("Experiment", name.namespace, name.name))
+
+    async def experiments(self, key: Key) -> Sequence[Obj]:
+        return self._found("Experiment", key.namespace, {"spec.endpoint": key.endpoint})
+
+    async def reviews(self, namespace: str, kind: str, name: str) -> Sequence[Obj]:
+        return self._found("Review", namespace, {"spec.subject.kind": kind, "spec.subject.name": name})
+
+    async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        return self._found("Decision", namespace, fields)
+
+    async def metric_revision(self, metric: Name, revision: str) -> Mapping[str, Any] | None:
+        found = self.get("ControllerRevision", metric.namespace, f"metric-{metric.name}-{revision}")
+        return copy.deepcopy(found["data"]["spec"]) if found else None
+
+    async def template(self, key: Key, revision: str) -> Mapping[str, Any] | None:
+        labels = {"endpoint": key.endpoint, "component": "revision", "revision": revision}
+        wanted = {f"crossfade.dev/{label}": value for label, value in labels.items()}.items()
+        records = (obj for obj in self.all("ControllerRevision") if wanted <= obj["metadata"]["labels"].items())
+        return next((copy.deepcopy(obj["data"]["template"]) for obj in records), None)
+
+    async def arms(self, experiment: Name, endpoint: str) -> ArmObjects:
+        mine = {"crossfade.dev/experiment": experiment.name, "crossfade.dev/component": "arm"}.items()
+
+        def own(kind: str) -> list[Obj]:
+            return [copy.deepcopy(obj) for obj in self.all(kind) if mine <= obj["metadata"]["labels"].items()]
+
+        return ArmObjects(own("Deployment"), own("ControllerRevision"), own("Pod"))
+
+    async def every(self, kind: str) -> Sequence[Obj]:
+        return copy.deepcopy(self.all(kind))
+
+    async def apply(self, manifest: Obj) -> Obj:
+        if manifest["kind"] not in OWN_KINDS:
+            raise Refused(f"crossfade-learning cannot patch {manifest['kind']}")
+        return await super().apply(manifest)
+
+    async def create(self, manifest: Obj) -> Obj:
+        self._about_to("create", manifest)
+        if manifest["kind"] != "Decision" or self.refuse_records:
+            raise Refused(f"crossfade-learning cannot create {manifest['kind']}: not now")
+        meta = manifest["metadata"]
+        found = self.get(manifest["kind"], meta["namespace"], meta["name"])
+        return copy.deepcopy(found if found is not None else self.put(manifest))
