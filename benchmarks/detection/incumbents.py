@@ -16,6 +16,10 @@ from benchmarks.detection.scenarios import Scenario
 from crossfade_analyzer.statistics import mann_whitney
 
 Decide = Callable[[Any, dict[str, Any]], str]
+NAMES = (
+    "Argo 99 %", "Argo tuned", "Flagger 99 %", "Flagger tuned", "Kayenta 30 min", "Kayenta 5 min", "z every look",
+    "oracle SPRT",
+)  # fmt: skip
 
 
 def incumbents(scenario: Scenario) -> dict[str, Decide]:

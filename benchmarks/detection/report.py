@@ -11,7 +11,7 @@ from benchmarks.detection.play import Score
 
 
 def number(value: float) -> str:
-    return "never" if value == inf else f"{value:,.0f}"
+    return "never" if value == inf else f"{value:,.0f}" if value == value else "-"
 
 
 def table(scores: Sequence[Score], limits: dict[str, tuple[float, float] | None]) -> str:

@@ -78,9 +78,10 @@ LATENCY = Scenario("latency", latency=True, users=Users(count=5000, activity=0.7
 
 
 def scenarios() -> tuple[Scenario, ...]:
-    """Every base harmless, with errors x1.5 and x2; latency harmless and 10 % slower; a regression that begins late."""
+    """Every base harmless, with errors x1.5 and x2; latency harmless, 10 % and
+    30 % slower; a regression that begins late."""
     played: list[Scenario] = []
     for base in BASES:
         played += [base, base.variant("x1.5", ratio=1.5), base.variant("x2", ratio=2.0)]
-    played += [LATENCY, LATENCY.variant("+10 %", slowdown=1.1)]
+    played += [LATENCY, LATENCY.variant("+10 %", slowdown=1.1), LATENCY.variant("+30 %", slowdown=1.3)]
     return (*played, BASES[0].variant("x2 from minute 130", ratio=2.0, onset=130.0))

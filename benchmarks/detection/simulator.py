@@ -147,6 +147,10 @@ class Rollout:
                 counts += self.rng.multinomial(amounts, table[index])
         return counts.reshape(2, BUCKETS, bins)
 
+    def latencies(self, factor: float) -> Vector:
+        """The share of requests in each bin when everything takes `factor` times as long."""
+        return np.asarray(self._latency_table(factor).mean(axis=0))
+
     def _latency_table(self, factor: float) -> Vector:
         """Bin probabilities per class of users (classes are quantiles of the lognormal latency factor)."""
         quantiles = (np.arange(_LATENCY_CLASSES) + 0.5) / _LATENCY_CLASSES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from functools import partial
 from math import fsum, inf, isnan
 from typing import Any
 
@@ -146,7 +147,7 @@ def test_what_floats_leave_open_is_computed_exactly() -> None:
 
 def test_the_largest_of_near_equals_is_found_exactly() -> None:
     near = Approximate(1.0, 1e-9)
-    terms = [Term(near, lambda number=number: Decimal(number)) for number in ("1.1", "1.3", "1.2", "1.3")]
+    terms = [Term(near, partial(Decimal, number)) for number in ("1.1", "1.3", "1.2", "1.3")]
     assert largest(terms) == 1
     assert largest([*terms, Term(Approximate(5.0), lambda: Decimal(5))]) == 4
     assert terms[0].times(Decimal("0.5")).exact() < Decimal("1.1")
