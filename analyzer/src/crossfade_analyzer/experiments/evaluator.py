@@ -73,12 +73,13 @@ class ExperimentEvaluator:
         reader = self._reader(request, study)
         found: list[Finding] = []
         self._exclude(request, fold)
+        everything_taken = True
         if not fold.final:
             try:
-                self._observe(request, fold, reader)
+                everything_taken = self._observe(request, fold, reader)
             except EvidenceFault as fault:
                 found.append(fault.finding)
-        self._look(request, fold)
+        self._look(request, fold, grace_ms=GRACE_MS if everything_taken else None)
         return judge(fold, () if fold.final else found, {} if fold.final else reader.findings)
 
     def _opened(self, request: ExperimentRequest) -> Fold:
@@ -113,7 +114,8 @@ class ExperimentEvaluator:
         if asked != fold.excluded:
             self._append(fold, Kind.EXCLUSIONS, asked.body())
 
-    def _observe(self, request: ExperimentRequest, fold: Fold, reader: Reader) -> None:
+    def _observe(self, request: ExperimentRequest, fold: Fold, reader: Reader) -> bool:
+        """Take what windows and looks can be taken; `False` when there were more than are taken at once."""
         over = self._over(request, fold)
         newest = min(reader.newest(fold), over)
         self._calibrate(fold, reader)
@@ -121,11 +123,12 @@ class ExperimentEvaluator:
         for _ in range(_WINDOWS_AT_ONCE):
             end = self._next_end(fold, reader, newest, over)
             if end is None or fold.final:
-                return
-            self._take(fold, reader, end)
+                return True
+            self._take(fold, reader, end, self._farthest(fold, end, newest, over))
             self._calibrate(fold, reader)
             self._plan(fold, reader)
             self._look(request, fold)
+        return False
 
     @staticmethod
     def _over(request: ExperimentRequest, fold: Fold) -> int:
@@ -143,8 +146,21 @@ class ExperimentEvaluator:
             return end
         return over if newest >= over > fold.until else None
 
-    def _take(self, fold: Fold, reader: Reader, end: int) -> None:
-        counted = reader.window(fold, end)
+    @staticmethod
+    def _farthest(fold: Fold, end: int, newest: int, over: int) -> int:
+        """The latest instant up to which one window could reach."""
+        interval = round(fold.study.design.interval_seconds * 1000)
+        return over if newest >= over else end + (newest - end) // interval * interval
+
+    def _take(self, fold: Fold, reader: Reader, end: int, farthest: int) -> None:
+        """Append the window up to `end`; where that cannot be read, one that reaches as far as possible: what is wrong
+        in the middle of it may have been mended since, and counters lose nothing."""
+        try:
+            counted = reader.window(fold, end)
+        except EvidenceFault:
+            if farthest <= end:
+                raise
+            counted = reader.window(fold, farthest)
         if not fold.windows and not any(map(any, counted.requests)):
             raise EvidenceFault(
                 Fault.NOTHING_SCRAPED_YET,
@@ -187,15 +203,13 @@ class ExperimentEvaluator:
             arm = sums(metric, found, 0) if found[1][0].any() else None
         return _target_of(fold.study, name, arm, source) if arm else None
 
-    def _look(self, request: ExperimentRequest, fold: Fold) -> None:
-        """Take the look that is due, with what is judged at it."""
-        waited, longest = self._now() - GRACE_MS, fold.since + round(request.design.max_runtime_seconds * 1000)
-        stopped_at = milliseconds(request.stopped_at) if request.stopped_at else None
-        asked = due(
-            fold,
-            stopped=stopped_at is not None and (fold.until >= stopped_at or waited >= stopped_at),
-            exhausted=fold.until >= longest or waited >= longest,
-        )
+    def _look(self, request: ExperimentRequest, fold: Fold, grace_ms: int | None = None) -> None:
+        """Take the look that is due, with what is judged at it. `grace_ms`: how long after its end an experiment is
+        judged without counts that still cannot be read; `None`: not yet, more are being read."""
+        reached = fold.until if grace_ms is None else max(fold.until, self._now() - grace_ms)
+        longest = fold.since + round(request.design.max_runtime_seconds * 1000)
+        stopped = request.stopped_at is not None and reached >= milliseconds(request.stopped_at)
+        asked = due(fold, stopped=stopped, exhausted=reached >= longest)
         if asked is None:
             return
         entry = link(fold.opened.subject, Kind.LOOK, take(fold, asked).body(), fold.last)

@@ -54,10 +54,12 @@ def _reached(fold: Fold, number: int, metric: ExperimentMetric) -> float:
 
 
 def clock(fold: Fold) -> float:
-    """How far the plan has come, 0 to 1: by information, but not faster than the shortest run time."""
-    shortest = fold.study.design.min_runtime_seconds * 1000
+    """How far the plan has come, 0 to 1: by information, but not faster than the shortest run time, nor slower than
+    the longest one: harm is looked for in time also where information hardly grows."""
+    design = fold.study.design
+    shortest, longest = design.min_runtime_seconds * 1000, design.max_runtime_seconds * 1000
     reached = progress(fold)
-    return min(reached, fold.elapsed / shortest) if shortest > 0 else reached
+    return max(min(reached, fold.elapsed / shortest) if shortest > 0 else reached, min(fold.elapsed / longest, 1.0))
 
 
 def due(fold: Fold, *, stopped: bool, exhausted: bool) -> Due | None:

@@ -18,6 +18,7 @@ from crossfade_analyzer.statistics.scientific import normal_from_student
 # With fewer events in an arm the spread between buckets says too little: the variance is then at least a Poisson one.
 FEW_EVENTS = 20
 _DIGITS = 6
+_FARTHEST = 37.0  # the normal tail beyond it is below the smallest float
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,4 +152,6 @@ def _df(control: ArmValue, treatment: ArmValue, scale: float) -> float:
 
 
 def _z(estimate: float, variance: float, df: float) -> float:
-    return round(normal_from_student(estimate / sqrt(variance), df), _DIGITS)
+    """On the normal scale; beyond what a float's tail can hold, the largest it can."""
+    z = normal_from_student(estimate / sqrt(variance), df)
+    return round(max(-_FARTHEST, min(_FARTHEST, z)), _DIGITS)
