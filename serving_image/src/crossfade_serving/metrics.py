@@ -1,7 +1,7 @@
 """Prometheus metrics of the server.
 
-All series of an assignment appear together, at zero, before its first request is counted: a ratio of
-two counters is then never missing a side.
+All series of an assignment appear together, at zero, before its first request is counted, and those of its outcomes
+before its first report: a ratio of two counters is then never missing a side.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ class _Series(NamedTuple):
     rejected: Counter
     empty: Counter
     seconds: Histogram
+
+
+class _Outcomes(NamedTuple):
+    sessions: Counter
+    plays: Counter
+    rejected: Counter
 
 
 class ServingMetrics:
@@ -58,6 +64,11 @@ class ServingMetrics:
             buckets=LATENCY_BOUNDS,
             registry=registry,
         )
+        self._sessions = Counter("crossfade_serving_sessions", "Reported sessions.", labels, registry=registry)
+        self._plays = Counter("crossfade_serving_plays", "Plays in reported sessions.", labels, registry=registry)
+        self._rejected_outcomes = Counter(
+            "crossfade_serving_rejected_outcomes", "Reports that were malformed.", labels, registry=registry
+        )
         self.in_flight = Gauge(
             "crossfade_serving_requests_in_flight", "Inference requests being answered.", registry=registry
         )
@@ -72,6 +83,7 @@ class ServingMetrics:
             registry=registry,
         )
         self._series: dict[Assignment, _Series] = {}
+        self._outcomes: dict[Assignment, _Outcomes] = {}
 
     def identify(self, identity: Identity) -> None:
         """Publish which model is served."""
@@ -89,4 +101,12 @@ class ServingMetrics:
                 self._seconds.labels(assignment.arm),
             )
             self._series[assignment] = series
+        return series
+
+    def outcomes_of(self, assignment: Assignment) -> _Outcomes:
+        """Return the series of reported outcomes of an assignment, creating them on first sight."""
+        series = self._outcomes.get(assignment)
+        if series is None:
+            counters = (self._sessions, self._plays, self._rejected_outcomes)
+            series = self._outcomes[assignment] = _Outcomes(*(counter.labels(*assignment) for counter in counters))
         return series

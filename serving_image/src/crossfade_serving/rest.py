@@ -40,6 +40,7 @@ from crossfade_serving.kserve_sdk import (
 )
 from crossfade_serving.lifecycle import Lifecycle, ServingDataPlane
 from crossfade_serving.metrics import ServingMetrics
+from crossfade_serving.outcomes import MOST_BYTES, Outcomes
 
 DIGEST_HEADER = "x-model-digest"
 _BINARY = "application/octet-stream"
@@ -54,6 +55,7 @@ class IdentifiedModelMetadata(ModelMetadataResponse):  # type: ignore[misc]
 def application(
     dataplane: ServingDataPlane,
     inferences: Inferences,
+    outcomes: Outcomes,
     metrics: ServingMetrics,
     lifecycle: Lifecycle,
     max_request_bytes: int,
@@ -61,6 +63,7 @@ def application(
     """Build the HTTP application."""
     app = FastAPI(title="Crossfade model server", version=__version__, docs_url=None, redoc_url=None)
     _add_inference(app, dataplane, inferences, max_request_bytes)
+    _add_outcomes(app, outcomes)
     _add_metadata(app, dataplane)
     _add_metrics(app, metrics)
     for kind in (ModelNotFound, ModelNotReady, ServerNotReady, HTTPException, Exception):
@@ -99,6 +102,17 @@ def _add_inference(app: FastAPI, dataplane: ServingDataPlane, inferences: Infere
 
     for path in ("/v2/models/{model_name}/infer", "/v2/models/{model_name}/versions/{model_version}/infer"):
         app.add_route(path, infer, methods=["POST"])
+
+
+def _add_outcomes(app: FastAPI, outcomes: Outcomes) -> None:
+    async def report(request: Request) -> Response:
+        try:
+            outcomes.report(request.headers, await _body(request, MOST_BYTES))
+        except InvalidInput as error:
+            return _problem_response(problem_of(error))
+        return Response(status_code=204)
+
+    app.add_route("/v1/outcomes", report, methods=["POST"])
 
 
 async def _body(request: Request, limit: int) -> bytes | None:

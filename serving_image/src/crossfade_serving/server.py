@@ -24,6 +24,7 @@ from crossfade_serving.labels import Assignments
 from crossfade_serving.lifecycle import Lifecycle, Phase, ServingDataPlane
 from crossfade_serving.metrics import ServingMetrics
 from crossfade_serving.model import Identity, OnnxModel
+from crossfade_serving.outcomes import Outcomes
 from crossfade_serving.rest import application
 from crossfade_serving.settings import Settings
 from crossfade_serving.warmup import warm_up
@@ -41,8 +42,11 @@ class ModelServer:
         self._metrics = ServingMetrics()
         self._lifecycle = Lifecycle(self._metrics)
         self._dataplane = ServingDataPlane(settings.model_name, self._lifecycle)
-        inferences = Inferences(self._dataplane, Assignments(settings.arms), self._metrics)
-        app = application(self._dataplane, inferences, self._metrics, self._lifecycle, settings.max_request_bytes)
+        assignments = Assignments(settings.arms)
+        inferences = Inferences(self._dataplane, assignments, self._metrics)
+        outcomes = Outcomes(assignments, self._metrics)
+        limit = settings.max_request_bytes
+        app = application(self._dataplane, inferences, outcomes, self._metrics, self._lifecycle, limit)
         self._http = _HttpServer(
             uvicorn.Config(
                 app,

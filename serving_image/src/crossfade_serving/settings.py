@@ -93,7 +93,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     )
     for option in _OPTIONS:
         _add(parser, environment, option.name, option.help, getattr(Settings, option.name))
-    _add(parser, environment, "arms", "values of x-arm that get metrics of their own", ",".join(DEFAULT_ARMS))
+    arms = "values of x-arm that get metrics of their own, besides arms of experiments"
+    _add(parser, environment, "arms", arms, ",".join(DEFAULT_ARMS))
     return parser
 
 

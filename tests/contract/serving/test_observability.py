@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from crossfade_serving.artefact import locate
 from tests.contract.serving.server_process import Server
 
@@ -32,6 +34,28 @@ def test_invented_assignments_make_no_series(server: Server) -> None:
         server.infer("lookup", item(1), {"x-arm": f"arm-{number}", "x-abucket": f"b{number}"})
     assert server.metric("crossfade_serving_requests_total", **labels) == before + 20
     assert "arm-1" not in server.http.get("/metrics").text
+
+
+def test_outcomes_by_assignment(server: Server) -> None:
+    headers = {"x-arm": "new-ranker.treatment", "x-abucket": "17"}
+    answers = [server.http.post("/v1/outcomes", content=body, headers=headers) for body in (b'{"plays": 3}', b"3")]
+    assert [answer.status_code for answer in answers] == [204, 400]
+    assert answers[0].content == b""
+    assert "not a session" in answers[1].json()["error"]
+    counts = {
+        name: server.metric(f"crossfade_serving_{name}_total", arm="new-ranker.treatment", abucket="17")
+        for name in ("sessions", "plays", "rejected_outcomes", "requests")
+    }
+    assert counts == {"sessions": 1.0, "plays": 3.0, "rejected_outcomes": 1.0, "requests": None}
+
+
+@pytest.mark.parametrize("body", [b"{" * 100_000, b"\xff", b'{"plays": 1e999}'], ids=["long", "no-text", "infinite"])
+def test_no_report_disturbs_inference(server: Server, body: bytes) -> None:
+    response = server.http.post("/v1/outcomes", content=body)
+    assert response.status_code == 400
+    assert list(response.json()) == ["error"]
+    assert server.infer("lookup", item(1)).status_code == 200
+    assert server.http.get("/v1/outcomes").status_code == 405
 
 
 def test_the_model_and_its_digest_are_a_metric(server: Server, lookup_model: Path) -> None:
