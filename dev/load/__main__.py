@@ -43,6 +43,7 @@ async def _play(options: argparse.Namespace, tally: Tally) -> float:
         seed=options.seed,
         model=options.model,
         unit_header=options.unit_header,
+        outcomes=options.outcomes,
     )
     runner = Runner(load, tally)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -79,6 +80,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--unit-header", default="x-user-id", help="header with the user (default x-user-id)")
     parser.add_argument("--models", type=Path, default=MODELS, help="where the model files are, to name who answered")
     parser.add_argument("--slices", type=_slices, help="a file that says which users to count apart, as JSON")
+    parser.add_argument("--outcomes", action="store_true", help="report what listeners play, POST /v1/outcomes")
     parser.add_argument("--json-lines", action="store_true", help="a JSON line per second instead of progress")
     options = parser.parse_args(arguments)
     if options.seconds > LONGEST:

@@ -16,6 +16,7 @@ class Answer:
 
     status: int
     digest: str | None
+    body: bytes = b""
 
 
 class NoAnswer(Exception):
@@ -30,6 +31,7 @@ class Connection(asyncio.Protocol):
         self._waiting: asyncio.Future[Answer] | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._digest: str | None = None
+        self._body = bytearray()
         self._keep_alive = True
 
     @classmethod
@@ -56,6 +58,7 @@ class Connection(asyncio.Protocol):
             raise NoAnswer("closed")
         self._waiting = asyncio.get_running_loop().create_future()
         self._digest = None
+        self._body.clear()
         self._transport.write(request)
         try:
             async with asyncio.timeout(seconds):
@@ -93,8 +96,11 @@ class Connection(asyncio.Protocol):
         if name.lower() == DIGEST_HEADER:
             self._digest = value.decode("latin-1")
 
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
     def on_message_complete(self) -> None:
-        answer = Answer(self._parser.get_status_code(), self._digest)
+        answer = Answer(self._parser.get_status_code(), self._digest, bytes(self._body))
         self._keep_alive = self._parser.should_keep_alive()
         self._parser = httptools.HttpResponseParser(self)
         if self._waiting is not None and not self._waiting.done():

@@ -6,10 +6,11 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dev.load.connection import Answer, Connection, NoAnswer
+from dev.load.listeners import Listeners
 from dev.load.tally import Tally, unit_of
 from serving_image.training.population import Play, draw_play, infer_body
 
@@ -29,12 +30,21 @@ class Load:
     seed: int = 1
     model: str = "ranker"
     unit_header: str = "x-user-id"
+    outcomes: bool = False
+    """Whether listeners report what they played after each answer: a second request, not counted in `rate`."""
 
     def request(self, play: Play) -> bytes:
         """The bytes of one inference request."""
-        body = json.dumps(infer_body(play), separators=(",", ":")).encode()
+        return self._post(f"/v2/models/{self.model}/infer", play, infer_body(play))
+
+    def report(self, play: Play, plays: int) -> bytes:
+        """The bytes of one report: how many tracks were played in the session that `play` began."""
+        return self._post("/v1/outcomes", play, {"plays": plays})
+
+    def _post(self, path: str, play: Play, content: Mapping[str, object]) -> bytes:
+        body = json.dumps(content, separators=(",", ":")).encode()
         head = (
-            f"POST /v2/models/{self.model}/infer HTTP/1.1\r\n"
+            f"POST {path} HTTP/1.1\r\n"
             f"host: {self.host}:{self.port}\r\n"
             f"{self.unit_header}: {unit_of(play)}\r\n"
             "content-type: application/json\r\n"
@@ -54,6 +64,7 @@ class Runner:
 
     def __init__(self, load: Load, tally: Tally) -> None:
         self._load, self.tally = load, tally
+        self._listeners = Listeners(load.seed) if load.outcomes else None
         self._idle: list[Connection] = []
         self._slots = asyncio.Semaphore(load.connections)
         self._stopped = asyncio.Event()
@@ -73,13 +84,13 @@ class Runner:
         waiting: set[asyncio.Task[None]] = set()
         try:
             async with asyncio.TaskGroup() as under_way:
-                for due, play in self._load.schedule():
+                for number, (due, play) in enumerate(self._load.schedule()):
                     if not await self._sleep_until(due):
                         break
                     if len(waiting) >= self._load.backlog:
                         self.tally.skipped += 1
                         continue
-                    task = under_way.create_task(self._one(due, play))
+                    task = under_way.create_task(self._one(number, due, play))
                     waiting.add(task)
                     task.add_done_callback(waiting.discard)
         finally:
@@ -102,19 +113,30 @@ class Runner:
             await asyncio.sleep(1)
             every_second(self)
 
-    async def _one(self, due: float, play: Play) -> None:
+    async def _one(self, number: int, due: float, play: Play) -> None:
         async with self._slots:
             if self._stopped.is_set():
                 return
-            outcome = await self._ask(play)
-        self.tally.add(play, outcome, self.elapsed - due, self.elapsed)
+            outcome = await self._ask(self._load.request(play))
+            self.tally.add(play, outcome, self.elapsed - due, self.elapsed)
+            if self._listeners is not None and isinstance(outcome, Answer):
+                await self._listen(self._listeners, number, play, outcome)
 
-    async def _ask(self, play: Play) -> Answer | NoAnswer:
+    async def _listen(self, listeners: Listeners, number: int, play: Play, answer: Answer) -> None:
+        try:
+            plays = listeners.plays(number, play, answer)
+        except ValueError:
+            self.tally.fail(play, "unreadable answer", self.elapsed)
+            return
+        reported = await self._ask(self._load.report(play, plays))
+        self.tally.add_session(play, answer, plays, reported, self.elapsed)
+
+    async def _ask(self, request: bytes) -> Answer | NoAnswer:
         try:
             connection = self._idle_connection() or await Connection.open(
                 self._load.host, self._load.port, self._load.timeout
             )
-            answer = await connection.ask(self._load.request(play), self._load.timeout)
+            answer = await connection.ask(request, self._load.timeout)
         except NoAnswer as failure:
             return failure
         if connection.usable:

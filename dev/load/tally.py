@@ -56,6 +56,9 @@ class OneModel:
     errors: int = 0
     users: set[int] = field(default_factory=set)
     latencies: Latencies = field(default_factory=Latencies)
+    sessions: int = 0
+    """Reported sessions that this version's answers began; the arm that they count for is the router's to say."""
+    plays: int = 0
 
     def summary(self) -> dict[str, Any]:
         share = round(self.errors / self.requests, 5) if self.requests else None
@@ -65,6 +68,8 @@ class OneModel:
             "error_share": share,
             "users": len(self.users),
             "latency_ms": self.latencies.milliseconds(),
+            "sessions": self.sessions,
+            "plays_per_session": round(self.plays / self.sessions, 4) if self.sessions else None,
         }
 
 
@@ -102,7 +107,7 @@ class Tally:
     def _count(self, play: Play, outcome: Answer | NoAnswer, seconds: float, at: float) -> None:
         if isinstance(outcome, NoAnswer):
             self.statuses["none"] += 1
-            self._failure(play, str(outcome), at)
+            self.fail(play, str(outcome), at)
             return
         self.statuses[str(outcome.status)] += 1
         one = self.by_model.setdefault(self.models.name(outcome.digest), OneModel())
@@ -115,9 +120,21 @@ class Tally:
         if self.models.fails_by_itself(outcome.digest, outcome.status, play.track):
             self.own_failures[play.user] += 1
         else:
-            self._failure(play, f"HTTP {outcome.status} from {self.models.name(outcome.digest)}", at)
+            self.fail(play, f"HTTP {outcome.status} from {self.models.name(outcome.digest)}", at)
 
-    def _failure(self, play: Play, kind: str, at: float) -> None:
+    def add_session(self, play: Play, answer: Answer, plays: int, reported: Answer | NoAnswer, at: float) -> None:
+        """One session that `answer` began, and what became of its report."""
+        if isinstance(reported, NoAnswer):
+            self.fail(play, f"report: {reported}", at)
+        elif reported.status != 204:
+            self.fail(play, f"report: HTTP {reported.status}", at)
+        else:
+            one = self.by_model.setdefault(self.models.name(answer.digest), OneModel())
+            one.sessions += 1
+            one.plays += plays
+
+    def fail(self, play: Play, kind: str, at: float) -> None:
+        """One failure that no model is to blame for."""
         self.failed[kind] += 1
         self.failed_users.add(play.user)
         if len(self.examples) < _EXAMPLES:
@@ -128,6 +145,7 @@ class Tally:
         return {
             "elapsed": round(elapsed, 1),
             "requests": self.requests,
+            "sessions": sum(one.sessions for one in self.by_model.values()),
             "skipped": self.skipped,
             "rate": round(self.requests / elapsed, 1) if elapsed > 0 else 0.0,
             "users": len(self.per_user),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
-from serving_image.training.listening import Ints
+from serving_image.training.preferences import Ints
 from serving_image.training.rankers import TOP, Ranker
 
 OPSET = 17

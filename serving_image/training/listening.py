@@ -5,14 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from serving_image.training import population
+from serving_image.training.preferences import Floats, Ints, Preferences
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-TASTE_DIMENSIONS = 6
 PLAYS_PER_USER = 22
 """Plays of a user of activity 1. The last of them is kept for the evaluation, the one before for tuning."""
 
@@ -40,11 +36,9 @@ class Histories:
 
 
 def generate(seed: int) -> Histories:
-    """Simulate every user's plays: taste, the track just played and popularity decide what is played next."""
+    """Simulate every user's plays: each is what the user wanted next."""
     rng = np.random.default_rng(seed)
-    taste = rng.normal(size=(population.USERS, TASTE_DIMENSIONS))
-    style = rng.normal(size=(population.KNOWN_TRACKS, TASTE_DIMENSIONS))
-    popularity = -0.8 * np.log1p(rng.permutation(population.KNOWN_TRACKS))
+    preferences = Preferences.draw(rng)
     listeners = np.array([u for u in range(population.USERS) if not population.is_newcomer(u)])
     lengths = np.array([PLAYS_PER_USER * population.activity(int(u)) for u in listeners])
     current = rng.integers(0, population.ESTABLISHED_TRACKS, size=len(listeners))
@@ -52,24 +46,11 @@ def generate(seed: int) -> Histories:
     for step in range(int(lengths.max())):
         active = lengths > step
         users = listeners[active]
-        chosen = _next_tracks(rng, taste[users], style, current[active], popularity, users)
+        chosen = preferences.next_tracks(rng, users, current[active])
         remaining = lengths[active] - step
         rows.append(np.stack([users, current[active], chosen, remaining], axis=1))
         current[active] = chosen
     return _split(np.concatenate(rows))
-
-
-def _next_tracks(
-    rng: np.random.Generator, taste: Floats, style: Floats, current: Ints, popularity: Floats, users: Ints
-) -> Ints:
-    """Draw one next track per user from the softmax of taste, similarity to the current track and popularity."""
-    appeal = (0.5 * taste + 0.9 * style[current]) @ style.T + popularity
-    wants_new = (users % 4 == 1) & (rng.random(len(users)) < population.NEW_TRACK_SHARE)
-    is_new = np.arange(population.KNOWN_TRACKS) >= population.ESTABLISHED_TRACKS
-    appeal[wants_new[:, None] != is_new[None, :]] = -np.inf
-    appeal[np.arange(len(users)), current] = -np.inf
-    chosen: Ints = np.argmax(appeal + rng.gumbel(size=appeal.shape), axis=1)
-    return chosen
 
 
 def _split(rows: Ints) -> Histories:

@@ -17,7 +17,8 @@ from itertools import product
 
 import numpy as np
 
-from serving_image.training.listening import Floats, Histories, Ints
+from serving_image.training.listening import Histories
+from serving_image.training.preferences import Floats, Ints
 
 TOP = 10
 

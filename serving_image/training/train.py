@@ -20,9 +20,9 @@ import numpy as np
 from serving_image.training import population
 from serving_image.training.export import Export, Refinement, write
 from serving_image.training.listening import PLAYS_PER_USER, Histories, generate
+from serving_image.training.preferences import SEED
 from serving_image.training.rankers import Quality, fit_taste, fit_taste_and_sequence, quality
 
-SEED = 20261
 OUTPUT = Path(__file__).resolve().parents[1] / "models"
 
 

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from dev.load.models import Models
 from dev.load.runner import Load, Runner
 from dev.load.tally import Tally
@@ -18,9 +20,9 @@ Respond = Callable[[int, asyncio.StreamWriter], Awaitable[bool]]
 
 
 @asynccontextmanager
-async def _server(respond: Respond) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def _server(respond: Respond, heads: list[bytes] | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A server that reads whole requests and lets `respond` answer the nth one; False closes the connection."""
-    heads: list[bytes] = []
+    heads = [] if heads is None else heads
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -163,6 +165,70 @@ async def test_a_stopped_load_ends_and_waits_for_what_is_under_way() -> None:
         async with asyncio.timeout(20):
             await runner.run(lambda runner: None)
     assert 20 <= tally.requests == len(heads) < 200
+
+
+def _is_report(head: bytes) -> bool:
+    return head.startswith(b"POST /v1/outcomes ")
+
+
+def _answering(heads: list[bytes], content: bytes, status: int = 204) -> Respond:
+    """Answers inferences with `content`, and reports with `status`."""
+
+    async def respond(number: int, writer: asyncio.StreamWriter) -> bool:
+        if _is_report(heads[-1]):
+            writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n".encode())
+        else:
+            head = f"HTTP/1.1 200 X\r\nx-model-digest: {DIGEST}\r\ncontent-length: {len(content)}\r\n\r\n"
+            writer.write(head.encode() + content)
+        await writer.drain()
+        return True
+
+    return respond
+
+
+async def _listen(content: bytes, status: int = 204) -> tuple[Tally, list[bytes]]:
+    """Play a short load with outcomes, one request at a time, so that the last head is the one to answer."""
+    heads: list[bytes] = []
+    async with _server(_answering(heads, content, status), heads) as (port, _):
+        tally = Tally(Models({DIGEST: "v1"}))
+        load = Load("127.0.0.1", port, rate=200, seconds=0.5, connections=1, outcomes=True)
+        await Runner(load, tally).run(lambda runner: None)
+    return tally, heads
+
+
+async def test_each_answer_is_followed_by_one_report_of_the_same_user() -> None:
+    tally, heads = await _listen(_ranking(range(495)))
+    inferences, reports = heads[::2], heads[1::2]
+    assert not any(map(_is_report, inferences))
+    assert all(map(_is_report, reports))
+    assert [_user(head) for head in inferences] == [_user(head) for head in reports]
+    plays = [json.loads(head.partition(b"\r\n\r\n")[2])["plays"] for head in reports]
+    one = tally.by_model["v1"]
+    assert (one.sessions, one.plays) == (len(plays), sum(plays))
+    assert one.plays / one.sessions > 5
+    assert not tally.failed
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "kind"),
+    [
+        pytest.param(b"{}", 204, "unreadable answer", id="an-answer-that-ranks-nothing"),
+        pytest.param(b"[", 204, "unreadable answer", id="an-answer-that-is-no-json"),
+        pytest.param(b'{"outputs":[{"name":"tracks","data":[1]}]}', 503, "report: HTTP 503", id="a-report-not-taken"),
+    ],
+)
+async def test_a_session_that_is_lost_is_a_failure(content: bytes, status: int, kind: str) -> None:
+    tally, _ = await _listen(content, status)
+    assert tally.failed == {kind: tally.requests}
+    assert tally.summary(1.0)["sessions"] == 0
+
+
+def _ranking(tracks: range) -> bytes:
+    return json.dumps({"outputs": [{"name": "tracks", "data": list(tracks)}]}).encode()
+
+
+def _user(head: bytes) -> bytes:
+    return head.split(b"x-user-id: ")[1].split(b"\r\n")[0]
 
 
 def test_the_same_seed_sends_the_same_requests() -> None:

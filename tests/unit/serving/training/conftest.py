@@ -6,11 +6,12 @@ import pytest
 
 from serving_image.training import train
 from serving_image.training.listening import Histories, generate
+from serving_image.training.preferences import SEED
 
 
 @pytest.fixture(scope="session")
 def histories() -> Histories:
-    return generate(train.SEED)
+    return generate(SEED)
 
 
 @pytest.fixture(scope="session")
