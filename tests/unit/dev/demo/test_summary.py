@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_operator.cli.view import Decision, rollout_of
+from crossfade_operator.cli.rollouts.view import Decision, rollout_of
 from dev.demo.acts import Outcome
 from dev.demo.show import Show
 from dev.demo.summary import promises, tell
