@@ -10,6 +10,7 @@ from typing import TextIO
 
 from crossfade_operator.cli import looking
 from crossfade_operator.cli.client import Cluster, KubernetesCluster
+from crossfade_operator.cli.decisions import commands as decisions
 from crossfade_operator.cli.flags import Verbs, cluster_flags
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.rollouts import commands as rollouts
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     verbs = Verbs(parser)
-    for family in (looking, rollouts):
+    for family in (looking, rollouts, decisions):
         family.add(verbs)
     return parser
 
