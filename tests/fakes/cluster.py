@@ -72,16 +72,23 @@ class FakeCluster:
         return copy.deepcopy(self.get("ModelEndpoint", key.namespace, key.endpoint))
 
     async def rollouts(self, key: Key) -> Sequence[Obj]:
-        found = [
-            copy.deepcopy(obj)
-            for obj in self.all("ModelRollout")
-            if obj["metadata"]["namespace"] == key.namespace and obj["spec"]["endpoint"] == key.endpoint
-        ]
-        return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
+        return self._selected("ModelRollout", key.namespace, {"spec.endpoint": key.endpoint})
 
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
         found = {name: self.get("Metric", namespace, name) for name in names}
         return {name: copy.deepcopy(obj) for name, obj in found.items() if obj is not None}
+
+    async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        return self._selected("Decision", namespace, fields)
+
+    def _selected(self, kind: str, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        found = [
+            copy.deepcopy(obj)
+            for obj in self.all(kind)
+            if obj["metadata"]["namespace"] == namespace
+            and all(_at(obj, path) == value for path, value in fields.items())
+        ]
+        return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
 
     async def children(self, key: Key) -> Children:
         def owned(kind: str) -> list[Obj]:
@@ -108,6 +115,15 @@ class FakeCluster:
         if before is not None and _covers(before, manifest):
             return copy.deepcopy(before)
         return copy.deepcopy(self.put(_over(before, manifest)))
+
+    async def create(self, manifest: Obj) -> Obj:
+        present = self.get(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
+        if present is not None:
+            return copy.deepcopy(present)
+        self._about_to("create", manifest)
+        if sentence := self.refuse(manifest):
+            raise Refused(sentence)
+        return copy.deepcopy(self.put(manifest))
 
     async def delete(self, ref: Ref) -> None:
         self._about_to("delete", {"kind": ref.kind, "metadata": {"name": ref.name}})
@@ -141,6 +157,12 @@ class FakeCluster:
     def _about_to(self, verb: str, obj: Obj) -> None:
         self.fail(verb, obj["kind"])
         self.writes.append((verb, obj["kind"], obj["metadata"]["name"]))
+
+
+def _at(obj: Any, path: str) -> Any:
+    for part in path.split("."):
+        obj = obj.get(part) or {}
+    return obj
 
 
 class Crash(BaseException):

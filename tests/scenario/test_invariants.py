@@ -29,6 +29,7 @@ EVENTS = st.lists(
         st.tuples(st.just("crash-loop"), st.sampled_from(IMAGES)),
         st.tuples(st.just("heal"), st.none()),
         st.tuples(st.just("kill"), st.integers(0, 12)),
+        st.tuples(st.just("refuse records"), st.booleans()),
         st.tuples(st.just("pause"), st.booleans()),
         st.tuples(st.just("ask"), st.sampled_from(["promote", "promote full", "abort", "retry"])),
         st.tuples(st.just("deafen"), st.booleans()),
@@ -54,6 +55,7 @@ class Watched(World):
         self._decided = self.status.decision_count if self.cluster.get("ModelRollout", "recs", "ranker") else 0
         outcome = await super().turn()
         self._no_share_changes_without_a_decision()
+        self._what_a_table_carries_is_on_record()
         self._positions_are_held_once_and_stable_keeps_its_floor()
         self._whoever_is_routed_to_has_pods()
         self._steps_follow_one_another_in_time()
@@ -70,6 +72,15 @@ class Watched(World):
             assert now["route"]["decision"] != before["route"]["decision"]
             assert now["route"]["generation"] > before["route"]["generation"]
 
+    def _what_a_table_carries_is_on_record(self) -> None:
+        """Every generation that serves anybody names one Decision, and only a way back may come before it."""
+        route = self.endpoint_status.get("route", {})
+        if not self.endpoint_status.get("stableRevision"):
+            return
+        name = route["decision"]
+        taken_back = {one.name for one in self.status.decisions if one.action in ("Rollback", "Supersede", "Withdraw")}
+        assert name in taken_back or self.cluster.get("Decision", KEY.namespace, name), f"{name} is not on record"
+
     def _positions_are_held_once_and_stable_keeps_its_floor(self) -> None:
         held: list[int] = []
         for entry in self.endpoint_status.get("ledger", []):
@@ -85,8 +96,7 @@ class Watched(World):
             assert deployed.get(name) == 2, f"{name} is routed to and has no pods"
 
     def _new_decisions(self) -> list[Any]:
-        fresh = self.status.decision_count - self._decided
-        return list(self.status.decisions[len(self.status.decisions) - fresh :]) if fresh else []
+        return [] if self.status.decision_count == self._decided else [self.status.decisions[-1]]
 
     def _steps_follow_one_another_in_time(self) -> None:
         decisions = self.status.decisions
@@ -122,6 +132,8 @@ class Watched(World):
                 self.crashing.clear()
             case "kill":
                 self._kill_after(value)
+            case "refuse records":
+                self.cluster.refuse = lambda obj: "no" if value and obj["kind"] == "Decision" else None
             case "pause":
                 self.pause(value)
             case "ask":
@@ -173,7 +185,14 @@ def test_whatever_happened_a_healthy_world_ends_with_the_wanted_model(events: li
         for what, value in events:
             await world.happen(what, value)
         world.cluster.fail = lambda _verb, _kind: None
-        for what, value in [("heal", None), ("judge", "proven"), ("pause", False), ("deafen", False), ("edit", "v9")]:
+        for what, value in [
+            ("heal", None),
+            ("refuse records", False),
+            ("judge", "proven"),
+            ("pause", False),
+            ("deafen", False),
+            ("edit", "v9"),
+        ]:
             await world.happen(what, value)
         world.clock.time += timedelta(hours=1)
         await world.run(until=lambda: world.status.stable_revision == revision("v9"))

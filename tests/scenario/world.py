@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from crossfade_analyzer.contract import (
@@ -160,6 +161,8 @@ class World:
         self.routers, self.verdicts, self.telemetry = FakeRouters(), FakeVerdicts(), FakeTelemetry()
         self.broken: set[str] = set()
         self.crashing: set[str] = set()
+        self.pulled: dict[str, str] = {}
+        """What the registry gives for a revision's image, where that is not what its tag says."""
         self.passes = 0
         self.restart()
         self.cluster.put(endpoint())
@@ -310,8 +313,11 @@ class World:
     def _make_pod(
         self, name: str, deployment: dict[str, Any], labels: dict[str, str], ready: bool, crashing: bool
     ) -> None:
-        waiting = {"reason": "CrashLoopBackOff"}
-        containers = [{"name": "model", "restartCount": 4, "state": {"waiting": waiting}}] if crashing else []
+        state = {"waiting": {"reason": "CrashLoopBackOff"}} if crashing else {"running": {}}
+        containers = [
+            {**self._running(container, labels), "restartCount": 4 if crashing else 0, "state": state}
+            for container in deployment["spec"]["template"]["spec"]["containers"]
+        ]
         status = {
             "podIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": str(ready)}],
@@ -336,6 +342,10 @@ class World:
                 "status": status,
             }
         )
+
+    def _running(self, container: dict[str, Any], labels: dict[str, str]) -> dict[str, str]:
+        image = self.pulled.get(labels.get("crossfade.dev/revision", ""), container["image"])
+        return {"name": container["name"], "imageID": f"registry/models@sha256:{sha256(image.encode()).hexdigest()}"}
 
     def _deliver(self, generation: int) -> None:
         """The kubelet brings the table to every router that was poked about it."""

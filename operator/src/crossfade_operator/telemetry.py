@@ -71,6 +71,15 @@ VERDICTS = Declared(
 DECISIONS = Declared(
     Counter, "crossfade_rollout_decisions_total", (*ROLLOUT, "action", "reason"), "Decisions recorded."
 )
+DECISION_OBJECTS = Declared(
+    Counter, "crossfade_decision_objects_total", ROLLOUT, "Objects of kind Decision made, or found to exist."
+)
+DECISIONS_PENDING = Declared(
+    Gauge,
+    "crossfade_rollout_decisions_pending",
+    ROLLOUT,
+    "Decisions whose object could not be made yet; above 0 no share grows.",
+)
 GENERATION = Declared(Gauge, "crossfade_route_generation", ENDPOINT, "The newest generation of the routing table.")
 ROUTERS_READY = Declared(Gauge, "crossfade_routers_ready", ENDPOINT, "Ready router pods.")
 ROUTERS_CONFIRMED = Declared(
@@ -134,7 +143,7 @@ PROCESS = (
 )
 """What either side tells of itself as a process."""
 
-ROLLOUT_STATES = (PHASE, SLICE, LOG_E, LOG_E_PROOF)
+ROLLOUT_STATES = (PHASE, SLICE, LOG_E, LOG_E_PROOF, DECISIONS_PENDING)
 ENDPOINT_STATES = (GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED)
 STATES = (*ROLLOUT_STATES, *ENDPOINT_STATES)
 DECLARED = tuple(value for value in list(globals().values()) if isinstance(value, Declared))
@@ -230,7 +239,7 @@ class PrometheusTelemetry(ProcessTelemetry):
     def rollout_gone(self, namespace: str, name: str) -> None:
         for declared in ROLLOUT_STATES:
             self._gauge(declared).remove_by_labels({"namespace": namespace, "rollout": name})
-        for declared in (VERDICTS, DECISIONS):
+        for declared in (VERDICTS, DECISIONS, DECISION_OBJECTS):
             self._counter(declared).remove_by_labels({"namespace": namespace, "rollout": name})
         self._phases.pop((namespace, name), None)
         self._shown.pop((namespace, name), None)
@@ -250,6 +259,10 @@ class PrometheusTelemetry(ProcessTelemetry):
     def decision(self, namespace: str, name: str, *, action: str, reason: str) -> None:
         logger.info("ModelRollout %s/%s decided: %s (%s)", namespace, name, action, reason)
         self._counter(DECISIONS).labels(namespace, name, action, reason).inc()
+
+    def decisions(self, namespace: str, name: str, *, made: int, pending: int) -> None:
+        self._counter(DECISION_OBJECTS).labels(namespace, name).inc(made)
+        self._gauge(DECISIONS_PENDING).labels(namespace, name).set(pending)
 
     def routers(self, key: Key, *, generation: int, ready: int, confirmed: int, rejected: int) -> None:
         labels = (key.namespace, key.endpoint)

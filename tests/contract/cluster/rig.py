@@ -177,6 +177,26 @@ def metric(namespace: str, name: str) -> dict[str, Any]:
     }
 
 
+def decision(namespace: str, name: str, about: str = "ranker") -> dict[str, Any]:
+    """The smallest Decision that the API server takes."""
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Decision",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "subject": {"kind": "ModelRollout", "name": about, "uid": "uid-1"},
+            "endpoint": "ranker",
+            "action": "Start",
+            "basis": "Human",
+            "actor": "rollout@1",
+            "rule": "rollout@1",
+            "reason": "NewTemplate",
+            "at": "2026-03-01T12:00:00Z",
+            "retainUntil": "2028-03-01T12:00:00Z",
+        },
+    }
+
+
 def pod(namespace: str, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "crossfade", "crossfade.dev/endpoint": "ranker"}
     return {

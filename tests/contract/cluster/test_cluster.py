@@ -15,6 +15,7 @@ from tests.contract.cluster.rig import (
     FakeRig,
     Rig,
     config_map,
+    decision,
     endpoint,
     metric,
     pod,
@@ -93,6 +94,15 @@ class TestReading:
     async def test_no_metrics_asked_for_are_none(self, rig: Rig) -> None:
         assert await rig.cluster.metrics(rig.namespace, []) == {}
 
+    async def test_decisions_are_those_whose_fields_have_these_values(self, rig: Rig) -> None:
+        for name, about in (("ranker-000001", "ranker"), ("other-000001", "other"), ("ranker-000002", "ranker")):
+            await rig.put(decision(rig.namespace, name, about))
+        fields = {"spec.subject.kind": "ModelRollout", "spec.subject.name": "ranker"}
+        found = await rig.cluster.decisions(rig.namespace, fields)
+        assert names(found) == ["ranker-000001", "ranker-000002"]
+        assert {obj["kind"] for obj in found} == {"Decision"}
+        assert await rig.cluster.decisions(rig.namespace, {"spec.action": "Ship"}) == []
+
     async def test_children_are_those_labelled_with_the_endpoint(self, rig: Rig, key: Key) -> None:
         other = config_map(rig.namespace, "other", {"a": "1"})
         other["metadata"]["labels"]["crossfade.dev/endpoint"] = "other"
@@ -155,6 +165,30 @@ class TestApplying:
             await rig.cluster.apply(await rig.refusal())
         assert str(refused.value)
         assert not refused.value.retry
+
+
+class TestMaking:
+    async def test_it_makes_what_is_not_there(self, rig: Rig) -> None:
+        made = await rig.cluster.create(decision(rig.namespace, "ranker-000001"))
+        assert made["metadata"]["uid"]
+        assert await rig.read("Decision", "ranker-000001") is not None
+
+    async def test_what_is_there_is_given_back_and_left_as_it_is(self, rig: Rig) -> None:
+        first = await rig.cluster.create(decision(rig.namespace, "ranker-000001"))
+        again = await rig.cluster.create(decision(rig.namespace, "ranker-000001", about="another"))
+        assert again["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
+        assert again["spec"]["subject"]["name"] == "ranker"
+
+    async def test_what_the_server_refuses_is_said_in_its_words(self, rig: Rig) -> None:
+        with pytest.raises(Refused) as refused:
+            await rig.cluster.create(await rig.refusal())
+        assert str(refused.value)
+
+    async def test_without_the_lease_nothing_is_made(self, rig: Rig) -> None:
+        rig.lose_the_lease()
+        with pytest.raises(NotLeader):
+            await rig.cluster.create(decision(rig.namespace, "ranker-000001"))
+        assert await rig.read("Decision", "ranker-000001") is None
 
 
 class TestDeleting:

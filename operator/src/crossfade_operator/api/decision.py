@@ -41,6 +41,7 @@ class DecisionAction(StrEnum):
 
     START = "Start"
     ADVANCE = "Advance"
+    HOLD = "Hold"
     PROMOTE = "Promote"
     ROLLBACK = "Rollback"
     SUPERSEDE = "Supersede"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
+from crossfade_operator.api.decision import Basis, Recommendation
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -59,6 +60,7 @@ class Action(StrEnum):
 
     START = "Start"
     ADVANCE = "Advance"
+    HOLD = "Hold"
     PROMOTE = "Promote"
     ROLLBACK = "Rollback"
     SUPERSEDE = "Supersede"
@@ -170,7 +172,15 @@ class Decision(StatusModel):
     message: Message = Field(default="", description="Why, in a sentence.")
     at: Timestamp = Field(description="When it was made.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence it rests on.")
-    by: ShortText = Field(description="The rule and its version, or the request of a person, that made it.")
+    by: ShortText = Field(
+        description="The rule and its version that made it, or the person; `request` for one who is not known."
+    )
+    basis: Basis = Field(default=Basis.EVIDENCE, description="What it rests on.")
+    recommendation: Recommendation | None = Field(default=None, description="What the rule would have done.")
+    rationale: Message | None = Field(default=None, description="Why, in the words of the person who decided.")
+    attempt: Whole = Field(default=0, description="The attempt that it is about.")
+    model_digest: Digest | None = Field(default=None, description="Digest of the model that its ready pods ran.")
+    design_hash: Digest | None = Field(default=None, description="Digest of the plan that it was judged under.")
 
 
 class ArmResult(StatusModel):
@@ -227,6 +237,9 @@ class ModelRolloutStatus(StatusModel):
     decision_count: Whole = Field(default=0, description="Decisions made so far; they are numbered by it.")
     decisions_recorded: Whole = Field(
         default=0, description="Number of the last decision of which the Decision object is known to exist."
+    )
+    stable_decision: ShortText | None = Field(
+        default=None, description="The decision by which the stable revision became so."
     )
     verdict: Verdict | None = Field(default=None, description="What the last look at the evidence found.")
     replicas: Whole = Field(default=0, description="Pods of the stable revision and the candidate.")

@@ -30,6 +30,7 @@ from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allo
 from crossfade_operator.ports.routers import RouterReport
 
 HOLDOUT = "Holdout"
+_CANDIDATES = (LedgerArm.CANDIDATE, LedgerArm.MIRROR)
 
 REWRITTEN_AFTER = timedelta(seconds=20)
 """How long a table that a router refused stays before it is written again under the next generation."""
@@ -45,6 +46,9 @@ class Entitlement:
     positions: int = 0
     mirror: bool = False
     decision: str = ""
+    """The rollout's last decision."""
+    stable_decision: str = ""
+    """The decision by which the stable revision became so."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,25 @@ def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
     """What a rollout's status entitles it to: the slice it was granted while it shifts or is analysed, else none."""
     candidate = status.candidate
     decision = status.decisions[-1].name if status.decisions else ""
+    settled = Entitlement(name, status.stable_revision, decision=decision, stable_decision=status.stable_decision or "")
     if candidate is None or candidate.stage not in (Stage.SHIFTING, Stage.ANALYZING):
-        return Entitlement(name, status.stable_revision, decision=decision)
-    return Entitlement(
-        name, status.stable_revision, candidate.revision, candidate.positions, candidate.mirror, decision
+        return settled
+    return replace(settled, candidate=candidate.revision, positions=candidate.positions, mirror=candidate.mirror)
+
+
+def held_back(present: ModelEndpointStatus, wanted: Entitlement) -> Entitlement:
+    """What may be acted on while a decision is not on record: whatever takes a candidate's users back, nothing else."""
+    entry = next((one for one in present.ledger if one.arm in _CANDIDATES), None)
+    kept = replace(
+        wanted,
+        stable=present.stable_revision,
+        candidate=entry.revision if entry else None,
+        positions=entry.positions if entry else 0,
+        mirror=entry is not None and entry.arm is LedgerArm.MIRROR,
+        decision=present.route.decision if present.route else "",
     )
+    withdrawn = wanted.stable == kept.stable and kept.candidate is not None and wanted.candidate != kept.candidate
+    return replace(kept, candidate=None, positions=0, mirror=False, decision=wanted.decision) if withdrawn else kept
 
 
 def confirmed_generation(view: EndpointView) -> int:
@@ -152,7 +170,7 @@ def decide(view: EndpointView) -> EndpointTurn:
             "ready_replicas": view.routers_ready,
         }
     )
-    status = status.model_copy(update={"route": _route(view, table)})
+    status = status.model_copy(update={"route": _route(view, table, _carried(view, status))})
     if status.route:
         table = replace(table, generation=status.route.generation, decision=status.route.decision)
     shown = _conditions(view, status)
@@ -260,7 +278,23 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
     )
 
 
-def _route(view: EndpointView, table: RoutingTable) -> Route:
+def _carried(view: EndpointView, status: ModelEndpointStatus) -> str:
+    """The decision that a new table is to carry: the one from which its change of anybody's model follows.
+
+    What a holdout's users get when it begins or ends is the stable revision: they have it by the decision that made it
+    stable. A table that changes nobody's model (a setting, a revision that is announced) goes on with the one in force.
+    """
+    present, want = view.status.route, view.entitlement
+    if present is None or not present.decision or _rollouts_part(status) != _rollouts_part(view.status):
+        return want.decision
+    return want.stable_decision or want.decision if status.ledger != view.status.ledger else present.decision
+
+
+def _rollouts_part(status: ModelEndpointStatus) -> tuple[object, ...]:
+    return status.stable_revision, tuple(entry for entry in status.ledger if entry.arm in _CANDIDATES)
+
+
+def _route(view: EndpointView, table: RoutingTable, decision: str) -> Route:
     """A table with another content gets the next generation; a lost status never reuses one that was written."""
     content, present = _content(table), view.status.route
     if present is not None and present.digest == content and not _is_stuck(view, present):
@@ -276,7 +310,7 @@ def _route(view: EndpointView, table: RoutingTable) -> Route:
     return Route(
         generation=last + 1,
         digest=content,
-        decision=view.entitlement.decision,
+        decision=decision,
         revisions=tuple(sorted({backend.revision for backend in table.backends})),
         written_at=view.now,
         confirmed_at=None,

@@ -32,6 +32,10 @@ class Reason(Explained):
         "ObjectsRefused",
         "The API server refuses an object that this rollout needs; put right what its sentence says.",
     )
+    DECISION_NOT_RECORDED = (
+        "DecisionNotRecorded",
+        "A decision's object could not be made: no share grows until it is; put right what the sentence says.",
+    )
     NO_FREE_POSITIONS = "NoFreePositions", "The slice does not fit beside its holders and the stable floor."
     INVALID_TABLE = "InvalidTable", "The routing table could not be written; the routers keep the last good one."
 
@@ -71,6 +75,9 @@ class Reason(Explained):
     APPROVED = "Approved", "A person approved the step."
     RETRY_REQUESTED = "RetryRequested", "A person asked to try the rolled-back revision again."
     NEW_TEMPLATE = "NewTemplate", "The template changed."
+
+    # What is on record
+    DECISIONS_RECORDED = "DecisionsRecorded", "Every decision has its object of kind Decision."
 
     # Requests that cannot be met
     NOTHING_TO_PROMOTE = "NothingToPromote", "There is no candidate that holds a slice."

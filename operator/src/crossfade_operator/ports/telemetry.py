@@ -25,6 +25,9 @@ class RolloutTelemetry(Protocol):
     def decision(self, namespace: str, name: str, *, action: str, reason: str) -> None:
         """A decision was recorded."""
 
+    def decisions(self, namespace: str, name: str, *, made: int, pending: int) -> None:
+        """Decision objects of a rollout: those made in this turn, and those that could not be made yet."""
+
     def routers(self, key: Key, *, generation: int, ready: int, confirmed: int, rejected: int) -> None:
         """The newest route generation, the ready routers, those that run it, and the tables they refused."""
 

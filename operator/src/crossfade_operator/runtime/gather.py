@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
@@ -15,10 +16,12 @@ from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Candidate, 
 from crossfade_operator.core.children import revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
 from crossfade_operator.core.endpoint import EndpointView, no_room, routes_of
+from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.planning import BUILT_IN, MetricMissing, plan_for
 from crossfade_operator.core.pods import is_ready, pods_of
 from crossfade_operator.core.revision import revision_of
 from crossfade_operator.core.rollout.checks import step_index
+from crossfade_operator.core.rollout.records import number_of
 from crossfade_operator.core.rollout.view import Routes, View
 from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
 from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
@@ -37,6 +40,8 @@ class World:
     children: Children
     metrics: Mapping[str, Obj]
     reports: Sequence[RouterReport]
+    numbered: Mapping[str, int] = field(default_factory=dict)
+    """The highest number of a decision by name of a rollout that has made none: a namesake of it has been here."""
 
     @property
     def active(self) -> Obj | None:
@@ -52,13 +57,25 @@ async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> W
         cluster.endpoint(key), cluster.rollouts(key), cluster.children(key)
     )
     living = [rollout for rollout in found if not rollout["metadata"].get("deletionTimestamp")]
-    metrics = await cluster.metrics(key.namespace, _own_metrics(living)) if endpoint else {}
-    world = World(key, now, endpoint, living, children, metrics, ())
+    world = World(key, now, endpoint, living, children, {}, ())
     if endpoint is None:
         return world
+    metrics = await cluster.metrics(key.namespace, _own_metrics(living))
+    world = replace(world, metrics=metrics, numbered=await _numbered(cluster, key, living))
     awaited = _awaited(world)
     pods = _to_ask(endpoint, children, always=awaited is not None)
     return replace(world, reports=await routers.reports(pods, revision=awaited))
+
+
+async def _numbered(cluster: Cluster, key: Key, rollouts: Sequence[Obj]) -> dict[str, int]:
+    """Decisions outlive what they are about, so a new rollout goes on counting where its namesake ended."""
+    new = [rollout["metadata"]["name"] for rollout in rollouts if not rollout.get("status", {}).get("decisionCount")]
+    fields = [{"spec.subject.kind": "ModelRollout", "spec.subject.name": name} for name in new]
+    found = await asyncio.gather(*(cluster.decisions(key.namespace, one) for one in fields))
+    return {
+        name: max((number_of(obj["metadata"]["name"]) for obj in decisions), default=0)
+        for name, decisions in zip(new, found, strict=True)
+    }
 
 
 def _awaited(world: World) -> str | None:
@@ -115,7 +132,13 @@ def endpoint_view(world: World, endpoint: Obj, refusal: str | None) -> EndpointV
     )
 
 
-def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refusals: Mapping[str, str]) -> View:
+def rollout_view(
+    world: World,
+    rollout: Obj,
+    endpoint: EndpointView | None,
+    refusals: Mapping[str, str] = MappingProxyType({}),
+    unrecorded: str | None = None,
+) -> View:
     """A rollout as read. The evaluation, when one is due, is added by whoever asks for it."""
     spec = ModelRolloutSpec.model_validate(rollout["spec"])
     status = ModelRolloutStatus.model_validate(rollout.get("status") or {})
@@ -133,6 +156,8 @@ def rollout_view(world: World, rollout: Obj, endpoint: EndpointView | None, refu
         claimed_by=None if active["metadata"]["uid"] == rollout["metadata"]["uid"] else active["metadata"]["name"],
         routes=routes,
         refusals=refusals,
+        numbered=world.numbered.get(rollout["metadata"]["name"], 0),
+        unrecorded=unrecorded,
         requests={verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations},
     )
     return _with_pods(world, _with_plan(world, view, endpoint), rollout)
@@ -144,9 +169,25 @@ def _with_pods(world: World, view: View, rollout: Obj) -> View:
     for name, wanted in kept.items():
         mine = {"crossfade.dev/revision": name, "crossfade.dev/rollout": rollout["metadata"]["name"]}
         deployments = [obj for obj in world.children.deployments if mine.items() <= obj["metadata"]["labels"].items()]
-        pods = [pod for pod in world.children.pods if mine.items() <= pod["metadata"]["labels"].items()]
-        seen[name] = pods_of(next(iter(deployments), None), pods, wanted)
-    return replace(view, pods=seen)
+        seen[name] = pods_of(next(iter(deployments), None), _pods_of(world, rollout, name), wanted)
+    return replace(view, pods=seen, model_digest=_model_digest(world, view, rollout))
+
+
+def _model_digest(world: World, view: View, rollout: Obj) -> str | None:
+    """What the candidate's ready pods run; None while they do not say, or differ from each other."""
+    candidate = view.status.candidate
+    if candidate is None:
+        return None
+    template = revisions.template_of(world.children, view.target, view.spec.template.manifest(), candidate.revision)
+    try:
+        return model_digest(template, _pods_of(world, rollout, candidate.revision)) if template else None
+    except MixedImages:
+        return None
+
+
+def _pods_of(world: World, rollout: Obj, revision: str) -> list[Obj]:
+    mine = {"crossfade.dev/revision": revision, "crossfade.dev/rollout": rollout["metadata"]["name"]}
+    return [pod for pod in world.children.pods if mine.items() <= pod["metadata"]["labels"].items()]
 
 
 def _wanted(spec: ModelRolloutSpec, candidate: Candidate) -> int:

@@ -15,8 +15,10 @@ from datetime import datetime, timedelta
 from crossfade_analyzer.contract import Evaluation
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
+from crossfade_operator.core import decisions
 from crossfade_operator.core import endpoint as endpoints
 from crossfade_operator.core.children import revisions, router
+from crossfade_operator.core.decisions import subject_of
 from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
 from crossfade_operator.core.endpoint import EndpointTurn, EndpointView
 from crossfade_operator.core.planning import look_is_due, request_for
@@ -30,6 +32,7 @@ from crossfade_operator.ports.telemetry import RolloutTelemetry
 from crossfade_operator.ports.verdicts import Unavailable, Verdicts
 from crossfade_operator.runtime import act, gather
 from crossfade_operator.runtime.gather import World
+from crossfade_operator.runtime.records import Records
 
 CONFIRMING = timedelta(milliseconds=200)
 """How soon routers are asked again while a fresh table is on its way to them."""
@@ -77,6 +80,7 @@ class Reconciler:
         self._cluster, self._routers, self._verdicts = cluster, routers, verdicts
         self._clock, self._telemetry, self._settings = clock, telemetry, settings
         self._refusals: dict[str, Refusals] = {}
+        self._records = Records(cluster)
 
     async def reconcile(self, key: Key) -> Outcome:
         """One turn. Raises what `ports.cluster` raises: the caller decides when to try again."""
@@ -94,26 +98,30 @@ class Reconciler:
     # A rollout -----------------------------------------------------------------------------------------------
 
     async def _rollout_turn(self, world: World, rollout: Obj, seen: EndpointView | None) -> datetime | None:
-        view = gather.rollout_view(world, rollout, seen, self._refused(rollout))
+        view = gather.rollout_view(world, rollout, seen, self._refused(rollout), self._records.problem(rollout))
+        view = replace(view, recorded=self._records.made(rollout, view.status))
         view = await self._judged(world, rollout, view)
         turn = machine.decide(view)
         recorded = await self._record(rollout, view.status, turn)
         if world.endpoint is None or seen is None or view.claimed_by is not None:
             return None
         self._tell(world.key, turn, view)
+        on_record = await self._put_on_record(world, rollout, view, turn, seen)
         after = replace(view, status=turn.status)
         templates = revisions.templates_on_record(world.children) | {view.target: view.spec.template.manifest()}
         kept = revisions.replicas_by_revision(after.spec, after.status, after.routes, after.now)
+        entitlement = endpoints.entitlement_of(view.name, turn.status)
         entitled = replace(
             seen,
-            entitlement=endpoints.entitlement_of(view.name, turn.status),
+            entitlement=entitlement if on_record else endpoints.held_back(seen.status, entitlement),
             backends=revisions.backends(rollout, kept, templates, self._settings.cluster_domain),
             awaited=_is_awaited(after),
         )
         refused = await self._apply_revisions(self._actors(world, recorded), rollout, kept, templates)
         due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
         await act.apply_all(self._actors(world, recorded), _farewell(rollout, kept, world, turn))
-        if self._remember(rollout, refused) or _moved(view.status, turn.status):
+        news = self._records.problem(rollout) != view.unrecorded
+        if self._remember(rollout, refused) or news or _moved(view.status, turn.status):
             return world.now
         return min(filter(None, due), default=None)
 
@@ -122,19 +130,39 @@ class Reconciler:
         candidate = view.status.candidate
         if candidate is None or view.claimed_by is not None or not view.endpoint_found or not look_is_due(view):
             return view
-        meta = rollout["metadata"]
-        subject = (
-            f"ModelRollout/{world.key.namespace}/{view.name}/{meta['uid']}/{candidate.revision}/{candidate.attempt}"
-        )
+        uid = rollout["metadata"]["uid"]
+        subject = subject_of(world.key.namespace, view.name, uid, candidate.revision, candidate.attempt)
         answer: Evaluation | Unavailable = await self._verdicts.evaluate(request_for(subject, view, candidate))
         if isinstance(answer, Evaluation):
             self._telemetry.evaluation(world.key.namespace, view.name, answer.verdict.value, answer.metrics)
         return replace(view, evaluation=answer, now=max(view.now, self._clock.now()))
 
     async def _record(self, rollout: Obj, before: ModelRolloutStatus, turn: Turn) -> Obj:
-        if turn.status == before:
+        """What is known of the objects of decisions is written along, but never alone."""
+        if turn.status.model_copy(update={"decisions_recorded": before.decisions_recorded}) == before:
             return rollout
         return await self._cluster.write_status(rollout, turn.status.manifest())
+
+    async def _put_on_record(self, world: World, rollout: Obj, view: View, turn: Turn, seen: EndpointView) -> bool:
+        """Make the objects of the decisions that are not known to have one. Whether all have one now."""
+        due = decisions.pending(turn.status, view.recorded)
+        about = decisions.About(
+            namespace=world.key.namespace,
+            name=view.name,
+            uid=rollout["metadata"]["uid"],
+            spec=view.spec,
+            retention=seen.spec.policy.retention,
+            route=seen.status.route,
+            stable_decision=view.status.stable_decision,
+            metrics=turn.status.metrics,
+            checks=decisions.checks_of(view),
+        )
+        objects = [decisions.decision_object(entry, about, newest=entry is due[-1]) for entry in due]
+        complete = await self._records.make(rollout, objects) if due else True
+        standing = self._records.made(rollout, turn.status)
+        left = len(decisions.pending(turn.status, standing))
+        self._telemetry.decisions(world.key.namespace, view.name, made=len(due) - left, pending=left)
+        return complete
 
     async def _apply_revisions(
         self, actors: act.Actors, rollout: Obj, kept: Mapping[str, int], templates: revisions.Templates
@@ -152,9 +180,8 @@ class Reconciler:
         self._telemetry.rollout(
             key.namespace, view.name, phase=str(status.phase), reason=str(status.reason), share=share
         )
-        for decision in status.decisions[
-            len(status.decisions) - (status.decision_count - view.status.decision_count) :
-        ]:
+        if status.decision_count != view.status.decision_count:
+            decision = status.decisions[-1]
             self._telemetry.decision(key.namespace, view.name, action=decision.action.value, reason=decision.reason)
 
     # The endpoint --------------------------------------------------------------------------------------------

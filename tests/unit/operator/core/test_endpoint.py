@@ -19,6 +19,7 @@ from crossfade_operator.core.endpoint import (
     confirmed_generation,
     decide,
     entitlement_of,
+    held_back,
     no_room,
     routes_of,
 )
@@ -79,6 +80,50 @@ def test_a_slice_is_had_while_it_shifts_and_is_analysed(stage: Stage, positions:
 
 def test_a_mirror_is_entitled_to_copies() -> None:
     assert entitlement_of("ranker", views.status(views.candidate(mirror=True))).mirror
+
+
+@dataclass(frozen=True)
+class HeldBack:
+    sentence: str
+    present: Entitlement
+    wanted: Entitlement
+    allowed: Entitlement
+
+
+HELD_BACK = (
+    HeldBack("a first slice waits", AT_A, TEN_PERCENT, AT_A),
+    HeldBack("a next slice waits", TEN_PERCENT, replace(TEN_PERCENT, positions=500, decision="d9"), TEN_PERCENT),
+    HeldBack(
+        "users in the place of copies wait",
+        replace(TEN_PERCENT, mirror=True),
+        replace(TEN_PERCENT, decision="d9"),
+        replace(TEN_PERCENT, mirror=True),
+    ),
+    HeldBack(
+        "a promotion waits, and the slice stays", TEN_PERCENT, replace(AT_A, stable=B, decision="d9"), TEN_PERCENT
+    ),
+    HeldBack(
+        "nothing follows a promotion that waits",
+        TEN_PERCENT,
+        Entitlement("ranker", B, C, 10, decision="d9"),
+        TEN_PERCENT,
+    ),
+    HeldBack("a slice goes back", TEN_PERCENT, replace(AT_A, decision="d9"), replace(AT_A, decision="d9")),
+    HeldBack(
+        "copies end", replace(TEN_PERCENT, mirror=True), replace(AT_A, decision="d9"), replace(AT_A, decision="d9")
+    ),
+)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.sentence) for case in HELD_BACK])
+def test_while_a_decision_is_not_on_record(case: HeldBack) -> None:
+    present = decide(view(case.present, exist=A + B + C)).status
+    assert held_back(present, case.wanted) == replace(case.allowed, stable_decision=case.wanted.stable_decision)
+
+
+def test_a_first_revision_that_is_not_on_record_serves_nobody() -> None:
+    allowed = held_back(ModelEndpointStatus(), Entitlement("ranker", A, decision="ranker-000002"))
+    assert (allowed.stable, allowed.candidate, allowed.decision) == (None, None, "")
 
 
 # Ledger ------------------------------------------------------------------------------------------------------
@@ -184,6 +229,37 @@ def test_another_table_gets_the_next_generation_and_the_decisions_name() -> None
     assert (first.status.route.generation, second.status.route.generation) == (1, 2)
     assert (second.table.generation, second.table.decision) == (2, "ranker-000003")
     assert second.status.route.revisions == (A, B)
+
+
+SETTLED = replace(AT_A, decision="ranker-000009", stable_decision="ranker-000002")
+
+
+@pytest.mark.parametrize(
+    ("changed", "carried"),
+    [
+        pytest.param(
+            view(TEN_PERCENT, spec=HOLDOUT), "ranker-000003", id="a slice carries the decision that granted it"
+        ),
+        pytest.param(view(SETTLED, spec=HOLDOUT), "ranker-000002", id="a holdout carries that of the stable revision"),
+        pytest.param(view(SETTLED, exist=A + B + C), "ranker-000001", id="an announcement carries the one in force"),
+        pytest.param(
+            view(SETTLED, spec={"router": {"testers": "Enabled"}}),
+            "ranker-000001",
+            id="a setting carries the one in force",
+        ),
+    ],
+)
+def test_the_decision_that_a_new_table_carries(changed: EndpointView, carried: str) -> None:
+    first = decide(view(replace(AT_A, decision="ranker-000001")))
+    second = decide(after(first, changed))
+    assert (second.table.generation, second.table.decision) == (2, carried)
+
+
+def test_a_holdout_that_ends_gives_its_users_the_stable_revision_by_its_decision() -> None:
+    begun = decide(after(decide(view(AT_A)), view(SETTLED, spec=HOLDOUT)))
+    moved = decide(after(begun, view(replace(SETTLED, stable=B, decision="p", stable_decision="p"), spec=HOLDOUT)))
+    ended = decide(after(moved, view(replace(SETTLED, stable=B, decision="q", stable_decision="p"))))
+    assert [turn.table.decision for turn in (begun, moved, ended)] == ["ranker-000002", "p", "p"]
 
 
 def test_the_same_table_keeps_generation_and_decision() -> None:

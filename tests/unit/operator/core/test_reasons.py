@@ -43,6 +43,7 @@ def of_conditions() -> Iterator[tuple[str, str]]:
             yield "ModelRollout Ready", shown["Ready"].reason
         if shown["Accepted"].status != "Unknown":
             yield "ModelRollout Accepted", shown["Accepted"].reason
+        yield "ModelRollout DecisionsRecorded", shown["DecisionsRecorded"].reason
     for saying in SAYINGS:
         for one in endpoint.decide(saying.view).status.conditions:
             yield f"ModelEndpoint {one.type}", one.reason

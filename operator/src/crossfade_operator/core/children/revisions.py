@@ -45,6 +45,13 @@ def templates_on_record(children: Children) -> dict[str, Mapping[str, Any]]:
     }
 
 
+def template_of(
+    children: Children, target: str, template: Mapping[str, Any], revision: str
+) -> Mapping[str, Any] | None:
+    """The template of a revision: the rollout's own `template` where that is its `target`, else the one on record."""
+    return template if revision == target else templates_on_record(children).get(revision)
+
+
 def backends(
     rollout: Mapping[str, Any], kept: Mapping[str, int], templates: Templates, domain: str
 ) -> dict[str, Backend]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from crossfade_operator.api.decision import Recommendation
 from crossfade_operator.api.modelrollout import ModelRolloutSpec, OnInconclusive, ProveBefore
 from crossfade_operator.api.modelrollout_status import Candidate, Stage, Verdict
 from crossfade_operator.core.reasons import Reason
@@ -97,6 +98,10 @@ def hold_ends_at(view: View, candidate: Candidate) -> datetime | None:
     return candidate.step_started_at + view.spec.strategy.steps[step_of(view, candidate)].hold
 
 
+def _a_decision_is_not_on_record(view: View, candidate: Candidate) -> Finding | None:
+    return Finding(Reason.DECISION_NOT_RECORDED, view.unrecorded) if view.unrecorded else None
+
+
 def _pods_are_unready(view: View, candidate: Candidate) -> Finding | None:
     pods = view.pods_of(candidate.revision)
     if pods.all_ready:
@@ -110,7 +115,7 @@ def _is_paused(view: View, candidate: Candidate) -> Finding | None:
     return Finding(Reason.PAUSED, Reason.PAUSED.sentence) if view.spec.paused else None
 
 
-_BLIND = {
+BLIND = {
     Reason.ANALYZER_UNAVAILABLE,
     Reason.METRICS_UNAVAILABLE,
     Reason.CONTRACT_BROKEN,
@@ -119,7 +124,7 @@ _BLIND = {
 
 
 def _cannot_judge(view: View, candidate: Candidate) -> Finding | None:
-    if candidate.reason is None or candidate.reason not in _BLIND:
+    if candidate.reason is None or candidate.reason not in BLIND:
         return None
     return Finding(Reason(candidate.reason), candidate.message or Reason(candidate.reason).sentence)
 
@@ -164,6 +169,7 @@ def _next_slice_does_not_fit(view: View, candidate: Candidate) -> Finding | None
 
 
 WAITS: tuple[Check, ...] = (
+    _a_decision_is_not_on_record,
     _pods_are_unready,
     _is_paused,
     _cannot_judge,
@@ -174,3 +180,12 @@ WAITS: tuple[Check, ...] = (
     _next_slice_does_not_fit,
 )
 """What keeps a candidate in its step, most urgent first. None of them: the step is done."""
+
+
+def recommendation(view: View, candidate: Candidate) -> Recommendation:
+    """What the rule would do with a candidate that is analysed, whatever a person does."""
+    if first(ENDS, view, candidate):
+        return Recommendation.ROLLBACK
+    if first(WAITS, view, candidate):
+        return Recommendation.HOLD
+    return Recommendation.PROMOTE if is_last_step(view, candidate) else Recommendation.ADVANCE

@@ -59,6 +59,13 @@ _WAYS_ON = (
         frozenset({Reason.CANDIDATE_READY}),
     ),
     Move(Stage.SHIFTING, Stage.ANALYZING, None, "every ready router has confirmed the slice"),
+    Move(
+        Stage.ANALYZING,
+        Stage.ANALYZING,
+        Action.HOLD,
+        "proof did not come within `inconclusiveAfter`",
+        frozenset({Reason.INCONCLUSIVE}),
+    ),
     Move(Stage.ANALYZING, Stage.ANALYZING, Action.APPROVE, "a person approves", frozenset({Reason.APPROVED})),
     Move(
         Stage.ANALYZING,
@@ -126,6 +133,7 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
         Phase.PENDING: frozenset({Reason.FIRST_REVISION_STARTING}),
         Phase.PROGRESSING: frozenset({Reason.SHIFTING_TRAFFIC}),
         Phase.PAUSED: frozenset({Reason.PAUSED}),
+        Phase.HOLDING: frozenset({Reason.DECISION_NOT_RECORDED}),
         Phase.PROMOTED: frozenset(
             {
                 Reason.FIRST_REVISION,
@@ -142,12 +150,12 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
         Phase.INITIALIZING: frozenset({Reason.FIRST_REVISION_STARTING, Reason.PROGRESS_DEADLINE_EXCEEDED}),
         Phase.PROGRESSING: frozenset({Reason.CANDIDATE_STARTING}),
         Phase.PAUSED: frozenset({Reason.PAUSED}),
-        Phase.HOLDING: frozenset({Reason.CONTRACT_BROKEN, Reason.NO_FREE_POSITIONS}),
+        Phase.HOLDING: frozenset({Reason.CONTRACT_BROKEN, Reason.NO_FREE_POSITIONS, Reason.DECISION_NOT_RECORDED}),
         Phase.REFUSED: frozenset({Reason.INVALID_TEMPLATE}),
     },
     Stage.SHIFTING: {
         Phase.PROGRESSING: frozenset({Reason.SHIFTING_TRAFFIC}),
-        Phase.HOLDING: frozenset({Reason.NO_FREE_POSITIONS}),
+        Phase.HOLDING: frozenset({Reason.NO_FREE_POSITIONS, Reason.DECISION_NOT_RECORDED}),
         Phase.REFUSED: frozenset({Reason.INVALID_TEMPLATE}),
     },
     Stage.ANALYZING: {
@@ -164,6 +172,7 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
                 Reason.INSUFFICIENT_DATA,
                 Reason.INCONCLUSIVE,
                 Reason.NO_FREE_POSITIONS,
+                Reason.DECISION_NOT_RECORDED,
             }
         ),
         Phase.REFUSED: frozenset({Reason.INVALID_TEMPLATE}),
@@ -190,6 +199,7 @@ REQUESTS_REFUSED: Reasons = frozenset(
         Reason.PAUSED,
         Reason.CANDIDATE_UNREADY,
         Reason.EVIDENCE_OF_HARM,
+        Reason.DECISION_NOT_RECORDED,
     }
 )
 """Why a request of a person is not met; told in an Event."""

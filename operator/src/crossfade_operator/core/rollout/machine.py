@@ -1,27 +1,16 @@
 """The rollout's machine: `decide(view)` is what happens next, and nothing else decides it.
 
-A turn goes through a fixed order: what a person asked for, what the template asks for, what the candidate's stage
-allows, and what became of revisions that nobody routes to. At most one move is made in a turn, so that each
-decision is recorded, routed and confirmed before the next.
+A turn goes through a fixed order: what was seen is taken down; then what a person asked for, what the template asks
+for, what the candidate's stage allows, and what became of revisions that nobody routes to. At most one move is made in
+a turn, so that each decision is recorded, routed and confirmed before the next.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from crossfade_analyzer.contract import Evaluation
-from crossfade_analyzer.contract import Verdict as Judged
-from crossfade_operator.api.modelrollout_status import (
-    Action,
-    Candidate,
-    CandidateRequests,
-    Outcome,
-    Retiring,
-    Stage,
-    Verdict,
-)
+from crossfade_operator.api.modelrollout_status import Action, Outcome, Retiring, Stage
 from crossfade_operator.core.reasons import Reason
-from crossfade_operator.core.rollout import checks, moves, report, requests
+from crossfade_operator.core.rollout import checks, moves, notes, report, requests
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
 
 MOST_RETIRING = 8
@@ -33,6 +22,7 @@ def decide(view: View) -> Turn:
     """What is recorded next. The same view always gives the same turn."""
     turn = Turn(view.status)
     if view.claimed_by is None and view.endpoint_found:
+        turn = notes.take(view, turn)
         for move in (_follow_requests, _follow_template, _follow_stage):
             moved = move(view, turn)
             made_a_decision = moved.status.decision_count != turn.status.decision_count
@@ -40,6 +30,7 @@ def decide(view: View) -> Turn:
             if made_a_decision:
                 break
         turn = _follow_retiring(view, turn)
+        turn = turn.set(decisions_recorded=max(turn.status.decisions_recorded, view.recorded))
     return report.finish(view, turn)
 
 
@@ -67,7 +58,9 @@ def _follow_template(view: View, turn: Turn) -> Turn:
 
 
 def _start_if_new(view: View, turn: Turn) -> Turn:
-    if view.spec.paused or view.target in (turn.status.stable_revision, turn.status.failed_revision):
+    if view.spec.paused or view.unrecorded:
+        return turn
+    if view.target in (turn.status.stable_revision, turn.status.failed_revision):
         return turn
     return moves.start(view, turn, Reason.NEW_TEMPLATE)
 
@@ -81,7 +74,6 @@ def _follow_stage(view: View, turn: Turn) -> Turn:
         return turn
     if candidate.stage is Stage.WITHDRAWING:
         return _leave_when_unrouted(view, turn)
-    turn = _note_evaluation(view, _note_readiness(view, turn))
     if turn.status.stable_revision is not None:
         finding = checks.first(checks.ENDS, view, candidate_of(turn))
         if finding:
@@ -103,52 +95,10 @@ def _leave_when_unrouted(view: View, turn: Turn) -> Turn:
     return moves.retire(view, turn)
 
 
-def _note_readiness(view: View, turn: Turn) -> Turn:
-    """Since when an exposed candidate has too few ready pods: an absolute time, so that a restart forgets nothing."""
-    candidate = candidate_of(turn)
-    ready = view.pods_of(candidate.revision).all_ready
-    if candidate.stage is Stage.STARTING or ready == (candidate.unready_since is None):
-        return turn
-    return turn.set_candidate(unready_since=None if ready else view.now)
-
-
-def _note_evaluation(view: View, turn: Turn) -> Turn:
-    """Take down the answer to a look that was due, and when the next one is."""
-    answer, candidate = view.evaluation, candidate_of(turn)
-    if answer is None or candidate.stage is Stage.STARTING:
-        return turn
-    if not isinstance(answer, Evaluation):
-        turn = turn.set_candidate(
-            verdict=None, proven=False, reason=Reason.ANALYZER_UNAVAILABLE.value, message=answer.message
-        )
-    else:
-        turn = turn.set(metrics=report.metric_rows(answer), verdict=Verdict(answer.verdict.value)).set_candidate(
-            looks=answer.look,
-            verdict=Verdict(answer.verdict.value),
-            proven=answer.verdict is Judged.PROVEN,
-            reason=answer.reason.value if answer.reason else None,
-            message=answer.message,
-            evidence=answer.digest,
-            requests=CandidateRequests(
-                control=answer.requests.control,
-                candidate=answer.requests.candidate,
-                candidate_in_step=answer.requests.candidate_in_step if candidate.step_started_at else 0,
-            ),
-        )
-    return turn.set_candidate(next_look_at=_next_look(view, candidate))
-
-
-def _next_look(view: View, candidate: Candidate) -> datetime:
-    """One interval from now, or the end of the hold when that comes first: no step waits for a look in vain."""
-    next_look = view.now + view.spec.strategy.analysis.interval
-    ends = checks.hold_ends_at(view, candidate)
-    return min(next_look, ends) if ends is not None and ends > view.now + timedelta(seconds=1) else next_look
-
-
 def _leave_starting(view: View, turn: Turn) -> Turn:
     candidate = candidate_of(turn)
     ready = view.pods_of(candidate.revision).all_ready and view.routes.leads_to(candidate.revision)
-    if not ready or view.spec.paused:
+    if not ready or view.spec.paused or view.unrecorded:
         return turn
     if turn.status.stable_revision is None:
         return moves.promote(view, turn, Action.PROMOTE, Reason.FIRST_REVISION)
@@ -178,10 +128,22 @@ def _begin_analysis_when_routed(view: View, turn: Turn) -> Turn:
 def _advance_when_done(view: View, turn: Turn) -> Turn:
     """Only a look that has just answered lets a step end: an outage of any length advances nothing."""
     candidate = candidate_of(turn)
-    fresh = isinstance(view.evaluation, Evaluation) or candidate.mirror
-    if not fresh or checks.first(checks.WAITS, view, candidate):
+    if not isinstance(view.evaluation, Evaluation) and not candidate.mirror:
         return turn
-    return moves.next_step(view, turn, Reason.STEP_PROVEN)
+    finding = checks.first(checks.WAITS, view, candidate)
+    if finding is None:
+        return moves.next_step(view, turn, Reason.STEP_PROVEN)
+    if finding.reason is Reason.INCONCLUSIVE and not _held_already(turn):
+        return moves.hold(view, turn, finding.message)
+    return turn
+
+
+def _held_already(turn: Turn) -> bool:
+    """Whether it is on record for this step that proof did not come in time."""
+    for record in reversed(turn.status.decisions):
+        if record.action in (Action.HOLD, Action.ADVANCE):
+            return record.action is Action.HOLD
+    return False
 
 
 # What became of revisions that nobody routes to ---------------------------------------------------------------

@@ -13,12 +13,12 @@ from crossfade_operator.api.modelrollout_status import (
 )
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import is_last_step, step_of
-from crossfade_operator.core.rollout.records import RULE, decide_to
+from crossfade_operator.core.rollout.records import BY_RULE, Grounds, decide_to
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
 from crossfade_operator.core.slices import percent
 
 
-def start(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
+def start(view: View, turn: Turn, reason: Reason, *, on: Grounds = BY_RULE) -> Turn:
     """Bring up the pods of the target revision. It has no users yet."""
     status = turn.status
     restore = (
@@ -40,7 +40,7 @@ def start(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
         retiring=tuple(entry for entry in status.retiring if entry.revision != view.target),
         metrics=(),
     )
-    return decide_to(view, turn, Action.START, reason, _start_message(view, turn, restore), revision=view.target, by=by)
+    return decide_to(view, turn, Action.START, reason, _start_message(view, turn, restore), revision=view.target, on=on)
 
 
 def _start_message(view: View, turn: Turn, restore: bool) -> str:
@@ -54,24 +54,24 @@ def _start_message(view: View, turn: Turn, restore: bool) -> str:
 def first_slice(view: View, turn: Turn) -> Turn:
     """From ready pods to the first step's slice. What the guarantee rests on is pinned here."""
     turn = turn.set_candidate(plan=view.plan.model_dump(mode="json", by_alias=True) if view.plan else {})
-    return _enter(view, turn, 0, Reason.CANDIDATE_READY, RULE)
+    return _enter(view, turn, 0, Reason.CANDIDATE_READY, BY_RULE)
 
 
-def next_step(view: View, turn: Turn, reason: Reason, *, by: str = RULE) -> Turn:
+def next_step(view: View, turn: Turn, reason: Reason, *, on: Grounds = BY_RULE) -> Turn:
     """To the next step, or to promotion after the last.
 
     Copies prove nothing: a mirror whose step was edited into one with users is followed by that step.
     """
     candidate, here = candidate_of(turn), step_of(view, candidate_of(turn))
     if candidate.mirror and not view.spec.strategy.steps[here].mirror:
-        return _enter(view, turn, here, reason, by)
+        return _enter(view, turn, here, reason, on)
     if is_last_step(view, candidate):
         promoted = Reason.ALL_STEPS_PROVEN if reason is Reason.STEP_PROVEN else reason
-        return promote(view, turn, Action.PROMOTE, promoted, by=by)
-    return _enter(view, turn, here + 1, reason, by)
+        return promote(view, turn, Action.PROMOTE, promoted, on=on)
+    return _enter(view, turn, here + 1, reason, on)
 
 
-def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
+def _enter(view: View, turn: Turn, step: int, reason: Reason, on: Grounds) -> Turn:
     """Grant a step's slice. It is kept with the candidate: an edit of the steps changes nobody's share by itself."""
     wanted = view.spec.strategy.steps[step]
     verb = "copies of" if wanted.mirror else "a slice of"
@@ -90,7 +90,13 @@ def _enter(view: View, turn: Turn, step: int, reason: Reason, by: str) -> Turn:
     )
     share = "0%" if wanted.mirror else percent(wanted.slice.positions)
     revision = candidate_of(turn).revision
-    return decide_to(view, turn, Action.ADVANCE, reason, message, revision=revision, share=share, by=by)
+    return decide_to(view, turn, Action.ADVANCE, reason, message, revision=revision, share=share, on=on)
+
+
+def hold(view: View, turn: Turn, message: str) -> Turn:
+    """Proof did not come in time: the share stays, and a person has to decide."""
+    share, revision = turn.status.slice or "0%", candidate_of(turn).revision
+    return decide_to(view, turn, Action.HOLD, Reason.INCONCLUSIVE, message, revision=revision, share=share)
 
 
 def _exposure(candidate: Candidate) -> Exposure | None:
@@ -100,15 +106,16 @@ def _exposure(candidate: Candidate) -> Exposure | None:
     return Exposure(step=candidate.step, positions=candidate.positions, started_at=candidate.step_started_at)
 
 
-def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str = RULE) -> Turn:
+def promote(view: View, turn: Turn, action: Action, reason: Reason, *, on: Grounds = BY_RULE) -> Turn:
     """The candidate becomes stable, in one write of the table; the old stable stays restorable for a while."""
     candidate, old = candidate_of(turn), turn.status.stable_revision
     message = f"everyone is served by {candidate.revision}" + (f" instead of {old}" if old else "")
-    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, share="100%", by=by)
+    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, share="100%", on=on)
     retiring = tuple(entry for entry in turn.status.retiring if entry.revision not in (candidate.revision, old))
     return turn.set(
         candidate=None,
         stable_revision=candidate.revision,
+        stable_decision=turn.status.decisions[-1].name,
         previous_revision=old,
         previous_until=view.now + view.spec.rollback_window if old else None,
         failed_revision=None,
@@ -116,7 +123,7 @@ def promote(view: View, turn: Turn, action: Action, reason: Reason, *, by: str =
     )
 
 
-def withdraw(view: View, turn: Turn, outcome: Outcome, reason: Reason, message: str, *, by: str = RULE) -> Turn:
+def withdraw(view: View, turn: Turn, outcome: Outcome, reason: Reason, message: str, *, on: Grounds = BY_RULE) -> Turn:
     """The candidate's slice goes back to stable, in one write of the table."""
     candidate = candidate_of(turn)
     action = {
@@ -124,7 +131,7 @@ def withdraw(view: View, turn: Turn, outcome: Outcome, reason: Reason, message: 
         Outcome.SUPERSEDED: Action.SUPERSEDE,
         Outcome.BACK_TO_STABLE: Action.WITHDRAW,
     }[outcome]
-    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, by=by)
+    turn = decide_to(view, turn, action, reason, message, revision=candidate.revision, on=on)
     turn = turn.set_candidate(stage=Stage.WITHDRAWING, outcome=outcome, reason=reason.value, message=message)
     if outcome is Outcome.ROLLED_BACK:
         turn = turn.set(failed_revision=candidate.revision)

@@ -73,6 +73,8 @@ def _without_candidate(view: View, turn: Turn) -> Shown:
         return Shown(Phase.ROLLED_BACK, *_rolled_back(turn))
     if view.spec.paused and view.target != status.stable_revision:
         return Shown(Phase.PAUSED, Reason.PAUSED)
+    if view.unrecorded:
+        return Shown(Phase.HOLDING, Reason.DECISION_NOT_RECORDED, view.unrecorded)
     if status.stable_revision is None:
         return Shown(Phase.PENDING, Reason.FIRST_REVISION_STARTING)
     settled = view.routes.confirmed and view.routes.stable == status.stable_revision
@@ -105,6 +107,8 @@ def _with_candidate(view: View, turn: Turn) -> Shown:
         return Shown(phase, Reason(turn.status.decisions[-1].reason), turn.status.decisions[-1].message)
     if candidate.revision in view.refusals:
         return Shown(Phase.REFUSED, Reason.INVALID_TEMPLATE, view.refusals[candidate.revision])
+    if view.unrecorded:
+        return Shown(Phase.HOLDING, Reason.DECISION_NOT_RECORDED, view.unrecorded)
     if candidate.stage is Stage.STARTING:
         return _starting(view, turn)
     if candidate.stage is Stage.SHIFTING and view.no_room:
@@ -184,6 +188,7 @@ def _conditions(view: View, turn: Turn, shown: Shown) -> tuple[Condition, ...]:
         Wanted("RolledBack", shown.phase is Phase.ROLLED_BACK, shown.reason, message),
         Wanted("Paused", view.spec.paused, Reason.PAUSED if view.spec.paused else shown.reason, message),
         _accepted(view) if looked else Wanted("Accepted", None, shown.reason, message),
+        _recorded(view),
     )
     return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)
 
@@ -196,6 +201,12 @@ def _accepted(view: View) -> Wanted:
         return Wanted("Accepted", True, Reason.ACCEPTED)
     message = "; ".join(f"revision {name}: {sentence}" for name, sentence in sorted(refused.items()))
     return Wanted("Accepted", False, Reason.OBJECTS_REFUSED, message)
+
+
+def _recorded(view: View) -> Wanted:
+    if view.unrecorded:
+        return Wanted("DecisionsRecorded", False, Reason.DECISION_NOT_RECORDED, view.unrecorded)
+    return Wanted("DecisionsRecorded", True, Reason.DECISIONS_RECORDED)
 
 
 # Evidence ----------------------------------------------------------------------------------------------------

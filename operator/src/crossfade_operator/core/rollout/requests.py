@@ -6,17 +6,21 @@ successor, and `full:` before the token of a promotion asks to skip the remainin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crossfade_analyzer.contract import Evaluation, Verdict
+from crossfade_operator.api.decision import Basis
 from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, Stage
 from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.rollout import checks
 from crossfade_operator.core.rollout.moves import next_step, promote, start, withdraw
-from crossfade_operator.core.rollout.records import decide_to, event
+from crossfade_operator.core.rollout.records import Grounds, decide_to, event
 from crossfade_operator.core.rollout.view import Turn, View
 
 BY_REQUEST = "request"
-"""The `by` of a decision that a person asked for."""
+"""The `by` of a decision that a person asked for who is not known."""
+
+BY_PERSON = Grounds(by=BY_REQUEST, basis=Basis.HUMAN)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def _abort(view: View, turn: Turn, request: Request) -> Turn:
     if _is_for_another(turn, request, candidate.revision):
         return _refuse(view, turn, Reason.OTHER_REVISION)
     return withdraw(
-        view, turn, Outcome.ROLLED_BACK, Reason.ABORT_REQUESTED, Reason.ABORT_REQUESTED.sentence, by=BY_REQUEST
+        view, turn, Outcome.ROLLED_BACK, Reason.ABORT_REQUESTED, Reason.ABORT_REQUESTED.sentence, on=BY_PERSON
     )
 
 
@@ -71,13 +75,21 @@ def _retry(view: View, turn: Turn, request: Request) -> Turn:
         return _refuse(view, turn, Reason.NOTHING_TO_RETRY)
     if _is_for_another(turn, request, failed):
         return _refuse(view, turn, Reason.OTHER_REVISION)
-    return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, by=BY_REQUEST)
+    if view.unrecorded:
+        return _refuse(view, turn, Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded))
+    return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, on=BY_PERSON)
+
+
+def _not_on_record(sentence: str) -> str:
+    return f"a decision before this one is not on record yet: {sentence}"
 
 
 def _objection(view: View, candidate: Candidate) -> tuple[Reason, str] | None:
     """Why this is not the moment to promote. A look that found harm comes before a request that had not seen it."""
     if view.spec.paused:
         return Reason.PAUSED, "resume the rollout before promoting it"
+    if view.unrecorded:
+        return Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded)
     if isinstance(view.evaluation, Evaluation) and view.evaluation.verdict is Verdict.HARMFUL:
         return Reason.EVIDENCE_OF_HARM, "not promoted: this look found harm"
     if not view.pods_of(candidate.revision).all_ready:
@@ -93,8 +105,9 @@ def _promote(view: View, turn: Turn, request: Request) -> Turn:
         return _refuse(view, turn, Reason.OTHER_REVISION)
     if objection := _objection(view, candidate):
         return _refuse(view, turn, *objection)
+    on = replace(BY_PERSON, recommendation=checks.recommendation(view, candidate))
     if request.full:
-        return promote(view, turn, Action.PROMOTE, Reason.PROMOTE_REQUESTED, by=BY_REQUEST)
+        return promote(view, turn, Action.PROMOTE, Reason.PROMOTE_REQUESTED, on=on)
     if turn.status.reason == Reason.APPROVAL_MISSING:
         approvals = candidate.approvals + 1
         approved = turn.set_candidate(approvals=approvals)
@@ -106,6 +119,6 @@ def _promote(view: View, turn: Turn, request: Request) -> Turn:
             f"{approvals} approvals of step {candidate.step + 1}",
             revision=candidate.revision,
             share=turn.status.slice or "0%",
-            by=BY_REQUEST,
+            on=BY_PERSON,
         )
-    return next_step(view, turn, Reason.PROMOTE_REQUESTED, by=BY_REQUEST)
+    return next_step(view, turn, Reason.PROMOTE_REQUESTED, on=on)

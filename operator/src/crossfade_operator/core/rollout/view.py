@@ -87,6 +87,14 @@ class View:
     """Why the analysis cannot be planned (a Metric that does not exist)."""
     evaluation: Evaluation | Unavailable | None = None
     """The answer to a look that was due, or None when none was."""
+    recorded: int = 0
+    """Number of the last decision whose object is known to exist."""
+    numbered: int = 0
+    """The highest number that a decision of this name has, whoever bore the name then."""
+    unrecorded: str | None = None
+    """Why the object of a decision could not be made in the last turn: until it is, no share grows."""
+    model_digest: str | None = None
+    """What the candidate's ready pods run: None while they do not say, or differ."""
     requests: Mapping[str, str] = field(default_factory=dict)
     """Tokens of the annotations `crossfade.dev/promote|abort|retry`."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from crossfade_analyzer.contract import Reason as Judged
-from crossfade_operator.api.modelrollout_status import (
-    CandidateRequests,
-)
+from crossfade_operator.api.modelrollout_status import Action, CandidateRequests
 from tests.unit.operator.core.rollout.case import (
     ANALYZING,
     IN_LAST,
@@ -13,6 +11,7 @@ from tests.unit.operator.core.rollout.case import (
     MIRROR,
     UNREADY,
     Case,
+    decided,
 )
 from tests.unit.operator.core.rollout.views import (
     CRASHING,
@@ -31,6 +30,7 @@ from tests.unit.operator.core.rollout.views import (
     candidate,
     first_step,
     spec,
+    status,
     view,
 )
 
@@ -84,13 +84,52 @@ ANALYSES = (
         says="the analyzer says Undecided",
     ),
     Case(
-        "what is not proven in time is inconclusive",
+        "what is not proven in time is inconclusive, and that is put on record",
         view(
             candidate(step_started_at=NOW - 130 * MINUTE),
             evaluation=UNDECIDED,
             spec=spec(analysis={"inconclusiveAfter": "2h"}),
         ),
         "Holding Inconclusive",
+        "Hold Inconclusive",
+    ),
+    Case(
+        "what is inconclusive is put on record once a step",
+        view(
+            candidate(step_started_at=NOW - 130 * MINUTE),
+            status=status(
+                candidate(step_started_at=NOW - 130 * MINUTE),
+                decisions=(
+                    *decided(Action.ADVANCE, "StepProven"),
+                    *decided(Action.HOLD, "Inconclusive"),
+                    *decided(Action.APPROVE, "Approved"),
+                ),
+                decision_count=4,
+            ),
+            evaluation=UNDECIDED,
+            spec=spec(analysis={"inconclusiveAfter": "2h"}),
+        ),
+        "Holding Inconclusive",
+    ),
+    Case(
+        "what is inconclusive is not decided without a look",
+        view(
+            candidate(step_started_at=NOW - 130 * MINUTE, proven=False),
+            spec=spec(analysis={"inconclusiveAfter": "2h"}),
+        ),
+        "Holding Inconclusive",
+    ),
+    Case(
+        "a decision that is not on record lets no step end",
+        view(ANALYZING, evaluation=PROVEN, unrecorded="Decision ranker-000004 could not be made"),
+        "Holding DecisionNotRecorded",
+        says="could not be made",
+    ),
+    Case(
+        "harm rolls back whatever is on record",
+        view(ANALYZING, evaluation=HARMFUL, unrecorded="Decision ranker-000004 could not be made"),
+        "RolledBack EvidenceOfHarm",
+        "Rollback EvidenceOfHarm",
     ),
     Case(
         "what is not proven in time is rolled back when asked to",

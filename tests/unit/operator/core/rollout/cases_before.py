@@ -50,6 +50,17 @@ AT_REST = (
         "Refused EndpointClaimed",
         says="'first' holds the endpoint",
     ),
+    Case(
+        "a promotion that is not on record is held back",
+        view(target=STABLE, routes=routes(stable=OTHER), unrecorded="Decision ranker-000004 could not be made"),
+        "Holding DecisionNotRecorded",
+        says="could not be made",
+    ),
+    Case(
+        "nothing new starts before the decision that went before is on record",
+        view(unrecorded="Decision ranker-000004 could not be made"),
+        "Holding DecisionNotRecorded",
+    ),
     Case("a paused rollout starts nothing", view(spec=spec(paused=True)), "Paused Paused"),
     Case(
         "a rolled-back template is not tried again",
@@ -141,6 +152,11 @@ STARTS = (
         "Progressing ShiftingTraffic",
         "Advance CandidateReady",
         says="step 1/3 at 1%",
+    ),
+    Case(
+        "a candidate gets no first slice before its start is on record",
+        view(STARTING, unrecorded="Decision ranker-000004 could not be made"),
+        "Holding DecisionNotRecorded",
     ),
     Case("a paused candidate gets no first slice", view(STARTING, spec=spec(paused=True)), "Paused Paused"),
     Case(

@@ -157,7 +157,7 @@ REQUESTS = (
             evaluation=UNDECIDED,
             status=status(ANALYZING, reason="ApprovalMissing", slice="1%"),
         ),
-        "Progressing Analyzing",
+        "Holding InsufficientData",
         "Approve Approved",
     ),
     Case(
@@ -165,6 +165,22 @@ REQUESTS = (
         asked("promote", one=STARTING, pods=HALF),
         "Progressing CandidateStarting",
         told=("NothingToPromote",),
+    ),
+    Case(
+        "promote before the last decision is on record is refused",
+        asked("promote", unrecorded="Decision ranker-000004 could not be made"),
+        "Holding DecisionNotRecorded",
+        told=("DecisionNotRecorded",),
+    ),
+    Case(
+        "retry before the rollback is on record is refused",
+        view(
+            status=status(**DECLINED, decisions=decided(Action.ROLLBACK, "AbortRequested")),
+            requests={"retry": "now"},
+            unrecorded="Decision ranker-000004 could not be made",
+        ),
+        "RolledBack AbortRequested",
+        told=("DecisionNotRecorded",),
     ),
     Case(
         "promote of another revision is refused",

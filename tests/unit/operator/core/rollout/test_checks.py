@@ -89,6 +89,7 @@ def test_one_ready_pod_is_enough_not_to_be_crash_looping() -> None:
 
 
 ALL_WAITS = [
+    pytest.param(candidate(), {"unrecorded": "no"}, "DecisionNotRecorded", None, id="a decision is not on record"),
     pytest.param(candidate(), {"pods": HALF}, "CandidateUnready", NOW + 10 * MINUTE, id="pods are unready"),
     pytest.param(candidate(), {"spec": spec(paused=True)}, "Paused", None, id="it is paused"),
     *(
@@ -134,6 +135,7 @@ def test_what_it_waits_for_is_asked_in_this_order() -> None:
     seen = candidate(step_started_at=NOW - MINUTE, requests=one.requests, proven=False)
     held = candidate(requests=one.requests, proven=False)
     turns: list[tuple[View, Candidate]] = [
+        (view(one, pods=HALF, spec=paused, no_room="no room", unrecorded="no"), one),
         (view(one, pods=HALF, spec=paused, no_room="no room"), one),
         (view(one, spec=paused, no_room="no room"), one),
         (view(one, spec=running, no_room="no room"), one),
@@ -145,6 +147,7 @@ def test_what_it_waits_for_is_asked_in_this_order() -> None:
     ]
     found = [first(WAITS, *turn) for turn in turns]
     assert [finding.reason.value for finding in found if finding] == [
+        "DecisionNotRecorded",
         "CandidateUnready",
         "Paused",
         "ContractBroken",
@@ -154,8 +157,8 @@ def test_what_it_waits_for_is_asked_in_this_order() -> None:
         "ApprovalMissing",
         "NoFreePositions",
     ]
-    assert "requests" in str(found[4])
-    assert "guardrail" in str(found[5])
+    assert "requests" in str(found[5])
+    assert "guardrail" in str(found[6])
 
 
 def test_every_check_is_tested_alone() -> None:
