@@ -12,7 +12,7 @@ from crossfade_operator.core import endpoint
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.machine import decide
 from crossfade_operator.ports.verdicts import Unavailable
-from crossfade_operator.runtime.metrics import status_after
+from crossfade_operator.runtime.learning.metrics import status_after
 from dev.generate.states import CONDITIONS, where
 from tests.unit.operator.core.rollout.cases import CASES
 from tests.unit.operator.core.test_endpoint import SAYINGS
