@@ -86,10 +86,11 @@ class CheckName(StrEnum):
 
 
 class Check(Frozen):
-    """`blocking`: a result cannot be used while it fails; others are told only."""
+    """`blocking`: a result cannot be used while it fails; others are told only. `arm`: the one it is about, if any."""
 
     name: CheckName
     passed: bool
+    arm: Name | None = None
     blocking: bool = True
     message: str
 

@@ -61,6 +61,7 @@ def _sample_ratio(fold: Fold) -> Iterator[Check]:
         )
         yield Check(
             name=CheckName.SAMPLE_RATIO,
+            arm=arm.name,
             passed=not alarm,
             message=f"{shown}, so the arms cannot be compared; check that every router runs the same table and that "
             "clients do not retry into one arm, then begin a new run"
@@ -85,6 +86,7 @@ def _fallback(fold: Fold) -> Iterator[Check]:
         passed = rate <= limit
         yield Check(
             name=CheckName.FALLBACK,
+            arm=arm.name,
             passed=passed,
             message=f"{rate:.2%} of {arm.name}'s requests were answered by another revision, at most {limit:.2%} may be"
             + ("" if passed else "; its effect is diluted by as much: mend the arm and begin a new run"),
@@ -141,6 +143,7 @@ def _pre_exposure(fold: Fold) -> Iterator[Check]:
         passed = abs(found.z()) < limit
         yield Check(
             name=CheckName.PRE_EXPOSURE_BIAS,
+            arm=arm.name,
             passed=passed,
             message=f"{metric.name}: {arm.name} and control were {'alike' if passed else 'different'} before the start "
             f"(z {found.z():.2f})" + ("" if passed else "; draw new positions for the arms and begin a new run"),
@@ -154,6 +157,7 @@ def _quality(fold: Fold, look: Look | None) -> Iterator[Check]:
             what = "differs from control; find out why before the result is used" if reading.harmed else "is as control"
             yield Check(
                 name=CheckName.QUALITY,
+                arm=reading.treatment,
                 passed=not reading.harmed,
                 message=f"{reading.metric}: {reading.treatment} {what}",
             )
@@ -182,6 +186,7 @@ def _stability(fold: Fold, look: Look) -> Iterator[Check]:
         change = f"{metric.name}: {arm.name}'s effect changed by {found.change.estimate:.3g} in the second half"
         yield Check(
             name=CheckName.STABILITY,
+            arm=arm.name,
             passed=not found.blocks,
             message=change + (", in which it is worse than control" if found.blocks else ""),
         )
@@ -219,6 +224,7 @@ def _correlation(fold: Fold) -> Iterator[Check]:
             passed = gap >= CANONICAL_SLACK
             yield Check(
                 name=CheckName.CORRELATION_GAP,
+                arm=arm.name,
                 passed=passed,
                 blocking=False,
                 message=f"{metric.name}, {arm.name}: looks are correlated by {gap:+.3f} against independent increments"

@@ -142,7 +142,8 @@ def _conclude(
         return _waiting(fold, reached)
     ship = _shipped(fold, look, readings)
     if ship is not None:
-        late = next((c for c in checked if c.name is _OF_LASTING_EFFECT and not c.passed), None)
+        unstable = (c for c in checked if c.name is _OF_LASTING_EFFECT and not c.passed)
+        late = next((c for c in unstable if c.arm == ship.treatment), None)
         return _fading(late, ship) if late else ship
     harmed = [r for r in readings if r.harmed and _role(fold, r) is not ExperimentRole.QUALITY]
     if harmed:
