@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from crossfade_operator.settings import PREFIX, Settings
 from dev.cluster.programs import Programs, find_client
 
 pytestmark = pytest.mark.integration
@@ -25,6 +27,7 @@ VALUE_SETS = {
     "own-prometheus-elsewhere": ["prometheus.url=http://prometheus.monitoring:9090", "podMonitors.enabled=true"],
     "shut-in": ["networkPolicy.enabled=true", "prometheus.volume.persistent=true"],
     "postgresql": ["analyzer.storeSecret=evidence-store", "aggregateRoles=false"],
+    "without-experiments": ["learning.enabled=false", "admission.enabled=false"],
 }
 
 
@@ -40,6 +43,7 @@ def helm() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def template(helm: Callable[..., Any]) -> Callable[..., subprocess.CompletedProcess[str]]:
+    @functools.cache
     def call(*values: str) -> subprocess.CompletedProcess[str]:
         sets = [part for value in values for part in ("--set", value)]
         found: subprocess.CompletedProcess[str] = helm(
@@ -129,25 +133,111 @@ def test_selectors_select_their_own_pods_and_nobody_elses(objects: Objects) -> N
         assert [pod for pod, labels in pods.items() if selector.items() <= labels.items()] == [name]
 
 
-def test_the_controller_is_told_where_the_others_are(render: Render) -> None:
+def test_the_controllers_are_told_where_the_others_are(render: Render) -> None:
     objects = render("router.image.repository=localhost/crossfade-router", "router.image.tag=dev")
     environment = _environment(objects, "crossfade-serving")
-    assert environment["CROSSFADE_ANALYZER_URL"] == "http://crossfade-analyzer.crossfade-system.svc"
+    for side in ("serving", "learning"):
+        told = _environment(objects, f"crossfade-{side}")
+        assert told["CROSSFADE_ANALYZER_URL"] == "http://crossfade-analyzer.crossfade-system.svc"
+        assert told["CROSSFADE_LEASE_NAME"] == f"crossfade-{side}"
     assert environment["CROSSFADE_ROUTER_IMAGE"] == "localhost/crossfade-router:dev"
     service = _named(objects, "Service", "crossfade-analyzer")
     assert service["spec"]["ports"] == [{"name": "http", "port": 80, "targetPort": "http"}]
+
+
+def test_the_sides_are_two_processes_of_one_image_with_an_identity_each(render: Render) -> None:
+    objects = render("serving.image.repository=registry.example/operator", "learning.env.CROSSFADE_LOG_LEVEL=DEBUG")
+    for side in ("serving", "learning"):
+        pod = _named(objects, "Deployment", f"crossfade-{side}")["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["command"] == ["crossfade-operator", side]
+        assert container["image"] == "registry.example/operator:0.1.0"
+        assert pod["serviceAccountName"] == f"crossfade-{side}"
+    assert _environment(objects, "crossfade-learning")["CROSSFADE_LOG_LEVEL"] == "DEBUG"
+    assert "CROSSFADE_ROUTER_IMAGE" not in _environment(objects, "crossfade-learning")
+    assert "CROSSFADE_LOG_LEVEL" not in _environment(objects, "crossfade-serving")
+
+
+def test_every_variable_is_a_setting_of_the_operators(objects: Objects) -> None:
+    for pod, container in _containers(objects):
+        if container["name"] == "controller":
+            given = {entry["name"] for entry in container["env"] if entry["name"].startswith(PREFIX)}
+            assert {name.removeprefix(PREFIX).lower() for name in given} <= Settings.model_fields.keys(), pod
+
+
+def test_experiments_can_be_left_out(render: Render) -> None:
+    learning = [obj for obj in render("learning.enabled=false") if obj["metadata"]["name"].endswith("-learning")]
+    assert learning == []
+
+
+def test_policies_can_be_left_out_and_then_no_role_may_delete_records(render: Render) -> None:
+    objects = render("admission.enabled=false")
+    assert not _of(objects, "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    rules = _named(objects, "ClusterRole", "crossfade-edit")["rules"]
+    assert not [rule for rule in rules if {"decisions", "reviews"} & set(rule["resources"])]
+
+
+def test_every_policy_is_bound_denies_and_says_what_to_do(objects: Objects) -> None:
+    bound = [obj["spec"]["policyName"] for obj in _of(objects, "ValidatingAdmissionPolicyBinding")]
+    policies = _of(objects, "ValidatingAdmissionPolicy")
+    assert sorted(bound) == sorted(policy["metadata"]["name"] for policy in policies)
+    for binding in _of(objects, "ValidatingAdmissionPolicyBinding"):
+        assert binding["spec"]["validationActions"] == ["Deny"]
+    for policy in policies:
+        for validation in policy["spec"]["validations"]:
+            assert {"message", "messageExpression"} & validation.keys(), policy["metadata"]["name"]
+
+
+def test_what_users_are_served_by_is_never_held_up_by_a_policy_that_cannot_be_judged(render: Render) -> None:
+    policies = {obj["metadata"]["name"]: obj["spec"] for obj in _of(render(), "ValidatingAdmissionPolicy")}
+    assert {name for name, spec in policies.items() if spec["failurePolicy"] == "Ignore"} == {
+        "crossfade-serving-leaves-experiments-alone.crossfade-system",
+        "crossfade-serving-writes-its-own-only.crossfade-system",
+    }
+    of_learning = [spec for name, spec in policies.items() if "-learning-" in name]
+    assert len(of_learning) == 3
+    for spec in of_learning:
+        (condition,) = spec["matchConditions"]
+        assert condition["expression"].endswith("== 'system:serviceaccount:crossfade-system:crossfade-learning'")
+
+
+def test_two_releases_share_no_name_and_judge_only_what_is_theirs(template: Callable[..., Any], render: Render) -> None:
+    one, other = render(), render("fullnameOverride=second", "serving.namespaces={shop}")
+    names = [{(obj["kind"], obj["metadata"]["name"]) for obj in objects} for objects in (one, other)]
+    assert not names[0] & names[1]
+    text = yaml.safe_dump(_of(other, "ValidatingAdmissionPolicy"))
+    assert "crossfade-system:second-learning" in text
+    assert "crossfade-system:crossfade-learning" not in text
+    for binding in _of(other, "ValidatingAdmissionPolicyBinding"):
+        everywhere = "-learning-" in binding["metadata"]["name"] or "-serving-" in binding["metadata"]["name"]
+        selector = binding["spec"].get("matchResources", {}).get("namespaceSelector")
+        wanted = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["shop"]}
+        assert selector == (None if everywhere else {"matchExpressions": [wanted]})
 
 
 def test_named_namespaces_bound_the_rights_and_the_watch(render: Render) -> None:
     objects = render("serving.namespaces={recs,search}")
     assert _environment(objects, "crossfade-serving")["CROSSFADE_NAMESPACES"] == "recs,search"
     cluster_wide = {role["metadata"]["name"] for role in _of(objects, "ClusterRole")}
-    assert cluster_wide == {"crossfade-view", "crossfade-edit"}
+    assert cluster_wide == {f"crossfade-{role}" for role in ("view", "edit", "reviewer", "record-administrator")}
     assert not _of(objects, "ClusterRoleBinding")
-    where = {
-        b["metadata"]["namespace"] for b in _of(objects, "RoleBinding") if b["roleRef"]["name"].endswith("serving")
-    }
-    assert where == {"recs", "search"}
+    for side in ("serving", "learning", "record-administrator"):
+        bindings = [b for b in _of(objects, "RoleBinding") if b["roleRef"]["name"].endswith(side)]
+        assert {binding["metadata"]["namespace"] for binding in bindings} == {"recs", "search"}
+    assert _environment(objects, "crossfade-learning")["CROSSFADE_NAMESPACES"] == "recs,search"
+
+
+def test_the_clusters_own_roles_include_the_charts_only_if_asked(render: Render) -> None:
+    def aggregated(*values: str) -> set[str]:
+        roles = _of(render(*values), "ClusterRole")
+        return {
+            role["metadata"]["name"]
+            for role in roles
+            if any(label.startswith("rbac.authorization.k8s.io/aggregate-to-") for label in role["metadata"]["labels"])
+        }
+
+    assert aggregated() == {"crossfade-view", "crossfade-edit", "crossfade-reviewer"}
+    assert aggregated("aggregateRoles=false") == set()
 
 
 def test_one_value_chooses_between_the_own_prometheus_and_yours(render: Render) -> None:
@@ -184,6 +274,13 @@ def test_the_network_policy_lets_the_analyzer_reach_dns_and_prometheus_only(rend
     assert all(rule["to"] for rule in policy["spec"]["egress"])
 
 
+def test_the_network_policy_lets_both_controllers_ask_the_analyzer(render: Render) -> None:
+    (policy,) = _of(render("networkPolicy.enabled=true"), "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+    asking = {peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]}
+    assert asking == {"serving", "learning", "prometheus"}
+
+
 def test_evidence_outlives_an_uninstall_unless_told_otherwise(render: Render) -> None:
     def policy(*values: str) -> Any:
         return _named(render(*values), "PersistentVolumeClaim", "crossfade-evidence")["metadata"].get("annotations")
@@ -204,6 +301,8 @@ def test_a_database_url_comes_from_the_secret_and_no_volume_is_made(render: Rend
     [
         pytest.param(["servng.replicas=1"], "additional properties 'servng' not allowed", id="a-misspelt-value"),
         pytest.param(["serving.replicas=3"], "maximum: got 3, want 2", id="three-controllers"),
+        pytest.param(["learning.replicas=0"], "minimum: got 0, want 1", id="no-learning-controller"),
+        pytest.param(["admission.administrators=my'group"], "does not match pattern", id="a-group-that-ends-a-string"),
         pytest.param(["serving.namespaces={Recs}"], "does not match pattern", id="a-malformed-namespace"),
         pytest.param(["prometheus.url=prometheus:9090"], "does not match pattern", id="a-url-without-scheme"),
         pytest.param(["prometheus.scrapeInterval=5"], "got number, want string", id="an-interval-without-unit"),
