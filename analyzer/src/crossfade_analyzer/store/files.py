@@ -11,6 +11,9 @@ from pydantic import ValidationError
 from crossfade_analyzer.contract import EvidenceEntry, EvidenceFile
 from crossfade_analyzer.snapshots import Entries, Entry, Kind, canonical
 
+DECISION_FORMAT = "crossfade-decision@1"
+"""What `kubectl crossfade export` writes: the Decision, what people said of it, and under `evidence` this file."""
+
 
 class UnreadableFile(ValueError):
     """A file holds no evidence; the message says why."""
@@ -52,9 +55,12 @@ def exported(store: Entries, target: Entry) -> EvidenceFile:
 
 
 def read(path: Path) -> FileEvidence:
-    """The evidence in a file. Raises `UnreadableFile`."""
+    """The evidence in a file: an `EvidenceFile`, or an exported Decision that holds one. Raises `UnreadableFile`."""
     try:
-        return FileEvidence(EvidenceFile.model_validate_json(path.read_bytes()))
+        content = json.loads(path.read_bytes())
+        if isinstance(content, dict) and content.get("format") == DECISION_FORMAT:
+            content = content.get("evidence")
+        return FileEvidence(EvidenceFile.model_validate(content))
     except OSError as error:
         raise UnreadableFile(f"{path} cannot be read: {error.strerror}") from error
     except (ValidationError, ValueError) as error:

@@ -10,9 +10,13 @@ from typing import TextIO
 
 from crossfade_operator.cli import looking
 from crossfade_operator.cli.client import Cluster, KubernetesCluster
+from crossfade_operator.cli.decisions import checking
 from crossfade_operator.cli.decisions import commands as decisions
+from crossfade_operator.cli.experiments import commands as experiments
+from crossfade_operator.cli.experiments import plan_command as plan
 from crossfade_operator.cli.flags import Verbs, cluster_flags
 from crossfade_operator.cli.problem import Problem
+from crossfade_operator.cli.reviews import commands as reviews
 from crossfade_operator.cli.rollouts import commands as rollouts
 from crossfade_operator.cli.session import Session
 
@@ -62,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     verbs = Verbs(parser)
-    for family in (looking, rollouts, decisions):
+    for family in (looking, rollouts, plan, experiments, reviews, decisions, checking):
         family.add(verbs)
     return parser
 

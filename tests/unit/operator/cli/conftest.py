@@ -119,7 +119,17 @@ def running_experiment(name: str = "new-ranker", namespace: str = "recs") -> dic
                         "name": "treatment",
                         "role": "Treatment",
                         "replicas": 2,
-                        "template": {"spec": {"containers": [{"name": "model", "image": "registry/ranker:two-tower"}]}},
+                        "template": {
+                            "spec": {
+                                "containers": [
+                                    {
+                                        "name": "model",
+                                        "image": "registry/ranker:two-tower",
+                                        "ports": [{"name": "http", "containerPort": 8080}],
+                                    }
+                                ]
+                            }
+                        },
                     },
                 ],
                 "metrics": [
@@ -207,6 +217,67 @@ def running_experiment(name: str = "new-ranker", namespace: str = "recs") -> dic
     }
 
 
+def endpoint(name: str = "ranker", namespace: str = "recs") -> dict[str, Any]:
+    """With a candidate, another experiment and a cool-down in its ledger."""
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "ModelEndpoint",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "unit": {"header": "x-user-id"},
+            "policy": {
+                "stableFloor": "20%",
+                "maxExperimentSlice": "40%",
+                "gates": {"approvals": 2},
+                "reviews": {"approvals": 2, "overrideApprovals": 1},
+            },
+        },
+        "status": {
+            "stableRevision": STABLE,
+            "ledger": [
+                {"holder": "ModelRollout/ranker", "arm": "candidate", "revision": CANDIDATE, "positions": 100,
+                 "ranges": [{"from": 0, "to": 99}]},
+                {"holder": "Experiment/bigger-index", "arm": "experiment", "label": "bigger-index.control",
+                 "revision": STABLE, "positions": 50, "ranges": [{"from": 200, "to": 249}]},
+                {"holder": "Experiment/bigger-index", "arm": "experiment", "label": "bigger-index.big",
+                 "revision": CANDIDATE, "positions": 50, "ranges": [{"from": 300, "to": 349}]},
+                {"holder": "Experiment/older", "arm": "cooldown", "positions": 20, "until": "2026-11-23T10:00:00Z",
+                 "ranges": [{"from": 500, "to": 519}]},
+            ],
+        },
+    }  # fmt: skip
+
+
+def plays() -> dict[str, Any]:
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Metric",
+        "metadata": {"name": "plays", "namespace": "recs"},
+        "spec": {
+            "type": "Mean",
+            "direction": "HigherIsBetter",
+            "prometheus": {"numerator": "plays_sum", "denominator": "plays_count"},
+        },
+        "status": {
+            "conditions": [{"type": "Ready", "status": "False", "reason": "ContractBroken", "message": "no series"}]
+        },
+    }
+
+
+def review(
+    subject: str, reviewer: str, verdict: str, *, at: str = "2026-11-22T10:05:00Z", **more: Any
+) -> dict[str, Any]:
+    """`subject`: Kind/name; `more`: fields of spec, and of spec.subject for design and revision."""
+    kind, _, name = subject.partition("/")
+    pins = {key: more.pop(key) for key in ("design", "revision") if key in more}
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Review",
+        "metadata": {"name": f"{name}-{verdict}-{reviewer}".lower(), "namespace": "recs", "creationTimestamp": at},
+        "spec": {"subject": {"kind": kind, "name": name, **pins}, "verdict": verdict, "reviewer": reviewer, **more},
+    }
+
+
 class MemoryCluster:
     """`client.Cluster` over dicts; `patches` and `created` hold what was asked, `answers` what the analyzer says."""
 
@@ -247,6 +318,7 @@ class MemoryCluster:
 
     def create(self, kind: Kind, obj: Mapping[str, Any]) -> dict[str, Any]:
         made = {"apiVersion": "crossfade.dev/v1alpha1", "kind": kind.name, **copy.deepcopy(dict(obj))}
+        made["metadata"] |= {"namespace": self.namespace, "creationTimestamp": "2026-11-22T10:12:31Z"}
         self.created.append(made)
         self.objects.append(made)
         return made
@@ -286,6 +358,21 @@ def rollout_object() -> dict[str, Any]:
 @pytest.fixture
 def experiment_object() -> dict[str, Any]:
     return running_experiment()
+
+
+@pytest.fixture
+def endpoint_object() -> dict[str, Any]:
+    return endpoint()
+
+
+@pytest.fixture
+def metric_object() -> dict[str, Any]:
+    return plays()
+
+
+@pytest.fixture
+def reviewed() -> Callable[..., dict[str, Any]]:
+    return review
 
 
 @pytest.fixture

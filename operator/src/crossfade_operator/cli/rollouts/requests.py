@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks, and how. The `token` was never used before."""
+    """Who asks, and how. The `token` was never used before. Without `by` nothing is said of who asks and why."""
 
     token: str
     by: str = ""
@@ -113,11 +113,10 @@ def _candidate(rollout: Rollout, verb: str) -> str:
 
 def _annotations(verb: str, revision: str, asking: Asking) -> Mapping[str, Any]:
     """What an earlier request said of itself is taken away: it does not hold for this one."""
-    value = f"{revision}:full:{asking.token}" if asking.full else f"{revision}:{asking.token}"
-    said = {
-        verb: value,
-        "requested-by": asking.by,
-        "rationale": asking.rationale,
-        "lane": "Emergency" if asking.emergency else None,
+    said: dict[str, str | None] = {
+        verb: f"{revision}:full:{asking.token}" if asking.full else f"{revision}:{asking.token}"
     }
+    if asking.by:
+        lane = "Emergency" if asking.emergency else None
+        said |= {"requested-by": asking.by, "rationale": asking.rationale, "lane": lane}
     return {"metadata": {"annotations": {f"{GROUP}/{name}": text for name, text in said.items()}}}
