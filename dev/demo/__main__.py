@@ -14,13 +14,15 @@ from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.rollouts import render
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import DEFAULT_NAME
+from dev.demo import performance
+from dev.demo.experiment import performance as experiment
 from dev.demo.kube import ENDPOINT, NAMESPACE, SYSTEM, Kube
-from dev.demo.performance import perform
 from dev.demo.show import Show
 from dev.demo.staging import raise_stage, strike_stage
 from dev.load.__main__ import main as load
 
-DEFAULT_RATE = 300.0
+DEFAULT_RATE, EXPERIMENT_RATE = 300.0, 200.0
+"""With an experiment each request is followed by a report."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,12 +58,15 @@ def _stage(options: argparse.Namespace, show: Show) -> int:
 
 
 def _play(options: argparse.Namespace, show: Show) -> int:
+    perform = experiment.perform if options.experiment else performance.perform
     return 0 if perform(Kube(options.name), show, rate=options.rate, report=options.report) else 1
 
 
 def _load(options: argparse.Namespace, show: Show) -> int:
     with Kube(options.name).forwarding(ENDPOINT, 80, NAMESPACE) as port:
-        return load([f"http://127.0.0.1:{port}", "--rate", f"{options.rate:g}", "--seconds", f"{options.seconds:g}"])
+        outcomes = ["--outcomes"] if options.experiment else []
+        numbers = ["--rate", f"{options.rate:g}", "--seconds", f"{options.seconds:g}"]
+        return load([f"http://127.0.0.1:{port}", *numbers, *outcomes])
 
 
 def _status(options: argparse.Namespace, show: Show) -> int:
@@ -86,10 +91,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--name", default=os.environ.get("CROSSFADE_CLUSTER_NAME", DEFAULT_NAME), help="cluster (default %(default)s)"
     )
-    parser.add_argument("--rate", type=float, default=DEFAULT_RATE, help="requests per second (default 300)")
+    parser.add_argument("--experiment", action="store_true", help="the performance of an experiment, and its load")
+    parser.add_argument("--rate", type=float, help="requests per second (default 300, with an experiment 200)")
     parser.add_argument("--seconds", type=float, default=300.0, help="only for load: how long (default 300)")
     parser.add_argument("--report", type=Path, help="write the load's summary and the promises to this file, as JSON")
     options = parser.parse_args(arguments)
+    if options.rate is None:
+        options.rate = EXPERIMENT_RATE if options.experiment else DEFAULT_RATE
     if not 1 <= options.rate <= 5000:
         parser.error(f"--rate must be from 1 to 5000 requests per second, not {options.rate:g}")
     return options

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from crossfade_operator.cli.rollouts import render
 from crossfade_operator.cli.rollouts.view import Decision, Rollout
 from dev.cluster.errors import ClusterError
 from dev.demo.kube import NAMESPACE, Kube
 from dev.demo.show import Show
-from dev.demo.staging import example
+from dev.demo.staging import EXAMPLES, example
 from dev.demo.traffic import Answered, Traffic
 
 _LOOK_SECONDS = 0.5
@@ -39,16 +40,62 @@ class Outcome:
         return self.decisions[-1] if self.decisions else None
 
 
-def play(kube: Kube, show: Show, model: str, *, traffic: Traffic | None, seconds: float) -> Outcome:
+class Following:
+    """Watches the demo's rollout. Each decision is shown once, however many acts it spans."""
+
+    def __init__(self, kube: Kube, show: Show, traffic: Traffic | None) -> None:
+        self._kube, self._show, self._traffic = kube, show, traffic
+        self._before = _decisions_so_far(kube)
+        self._told = set(self._before)
+
+    def apply(self, path: Path) -> None:
+        """Apply a manifest as a person would."""
+        self._show.command(f"kubectl --namespace {NAMESPACE} apply --filename {path}")
+        self._kube.apply(path)
+
+    @property
+    def decided(self) -> bool:
+        """Whether anything was decided since the watching began."""
+        return self._told != self._before
+
+    def news(self, rollout: Rollout) -> tuple[Decision, ...]:
+        """What was decided since the watching began."""
+        return tuple(decision for decision in rollout.decisions if decision.name not in self._before)
+
+    def look(self) -> Rollout:
+        """The rollout now; shows what was decided since the last look."""
+        rollout = self._kube.rollout()
+        for decision in rollout.decisions:
+            if decision.name not in self._told:
+                self._told.add(decision.name)
+                self._show.lines(_decided(decision, self._show))
+        return rollout
+
+    def until(self, done: Callable[[Rollout], bool], seconds: float) -> Rollout:
+        """Look until `done`; `ClusterError` after `seconds`, with the rollout's page shown."""
+        deadline = time.monotonic() + seconds
+        while not done(rollout := self.look()):
+            if time.monotonic() > deadline:
+                self._show.lines(render.page(rollout, self._show.paint, datetime.now(UTC), wide=self._show.wide))
+                raise ClusterError(
+                    f"the rollout did not get there in time: {rollout.phase}, {rollout.reason}: {rollout.message}",
+                    "look with: python -m dev.cluster kubectl -n crossfade-system logs deploy/crossfade-serving",
+                )
+            self._show.live(_state(rollout, self._traffic))
+            time.sleep(_LOOK_SECONDS)
+        return rollout
+
+
+def play(
+    kube: Kube, show: Show, model: str, *, traffic: Traffic | None, seconds: float, folder: Path = EXAMPLES
+) -> Outcome:
     """Apply `model` and follow its rollout until it is promoted or rolled back; `ClusterError` after `seconds`."""
-    before = _decisions_so_far(kube)
-    path = example(model)
-    show.command(f"kubectl --namespace {NAMESPACE} apply --filename {path}")
+    following = Following(kube, show, traffic)
     began = time.monotonic()
-    kube.kubectl("apply", "--namespace", NAMESPACE, "--filename", path)
-    rollout = _follow(kube, show, before, traffic, began + seconds)
+    following.apply(example(model, folder))
+    rollout = following.until(lambda seen: seen.ended and following.decided, seconds)
     ended = time.monotonic()
-    decisions = tuple(decision for decision in rollout.decisions if decision.name not in before)
+    decisions = following.news(rollout)
     answered = traffic.answered_by(model) if traffic else Answered()
     return Outcome(model, rollout, decisions, ended - began, _exposed(decisions), answered)
 
@@ -56,26 +103,6 @@ def play(kube: Kube, show: Show, model: str, *, traffic: Traffic | None, seconds
 def _decisions_so_far(kube: Kube) -> set[str]:
     listed = kube.kubectl("get", "modelrollouts", "--namespace", NAMESPACE, "--output", "name")
     return {decision.name for decision in kube.rollout().decisions} if listed.strip() else set()
-
-
-def _follow(kube: Kube, show: Show, before: set[str], traffic: Traffic | None, deadline: float) -> Rollout:
-    told = set(before)
-    while True:
-        rollout = kube.rollout()
-        for decision in rollout.decisions:
-            if decision.name not in told:
-                told.add(decision.name)
-                show.lines(_decided(decision, show))
-        if rollout.ended and told != before:
-            return rollout
-        if time.monotonic() > deadline:
-            show.lines(render.page(rollout, show.paint, datetime.now(UTC), wide=show.wide))
-            raise ClusterError(
-                f"the rollout has not ended in time: {rollout.phase}, {rollout.reason}: {rollout.message}",
-                "look with: python -m dev.cluster kubectl -n crossfade-system logs deploy/crossfade-serving",
-            )
-        show.live(_state(rollout, traffic))
-        time.sleep(_LOOK_SECONDS)
 
 
 def _decided(decision: Decision, show: Show) -> list[str]:

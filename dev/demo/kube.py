@@ -45,17 +45,25 @@ class Kube:
     def helm(self, *arguments: str | Path, timeout: float = 600) -> str:
         return self._client("helm", *arguments, timeout=timeout)
 
-    def _client(self, name: str, *arguments: str | Path, timeout: float) -> str:
+    def _client(self, name: str, *arguments: str | Path, timeout: float, stdin: str | None = None) -> str:
         environment = {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         argv = [find_client(self._programs, name), *arguments]
-        return run(argv, cwd=REPOSITORY, env=environment, timeout=timeout)
+        return run(argv, cwd=REPOSITORY, env=environment, timeout=timeout, stdin=stdin)
+
+    def apply(self, path: Path | str, text: str | None = None) -> None:
+        """`kubectl apply` of a file, or of `text` where the path is `-`, in the demo's namespace."""
+        self._client("kubectl", "apply", "--namespace", NAMESPACE, "--filename", path, timeout=120, stdin=text)
+
+    def objects(self) -> KubernetesCluster:
+        """The demo's namespace, as the plugin reads it."""
+        return KubernetesCluster(str(self.kubeconfig), namespace=NAMESPACE)
 
     def rollout(self) -> Rollout:
         """The demo's rollout as it is now."""
         return rollout_of(self.rollout_object())
 
     def rollout_object(self) -> Mapping[str, Any]:
-        return KubernetesCluster(str(self.kubeconfig), namespace=NAMESPACE).get(names.ROLLOUT, ROLLOUT)
+        return self.objects().get(names.ROLLOUT, ROLLOUT)
 
     def forwarding(self, service: str, port: int, namespace: str) -> AbstractContextManager[int]:
         """While open, a port of 127.0.0.1 leads to the Service; gives the port."""

@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import TypeVar
 
-from dev.cluster.errors import ClusterError
-from dev.cluster.progress import step
 from dev.demo import summary
 from dev.demo.acts import Outcome, play, settled
 from dev.demo.kube import ENDPOINT, NAMESPACE, Kube
+from dev.demo.opening import first_model, listeners
 from dev.demo.show import Show
-from dev.demo.staging import clear_stage, example
+from dev.demo.staging import clear_stage
 from dev.demo.traffic import Traffic
 
 LONGEST_LOAD = 900.0
-_FIRST_SECONDS, _GOOD_SECONDS, _BAD_SECONDS = 120.0, 300.0, 240.0
-_BASELINE_REQUESTS = 4000
-"""Seen with the first model alone: enough to choose the latency bounds by, as the analyzer does."""
-
-T = TypeVar("T")
+_GOOD_SECONDS, _BAD_SECONDS = 300.0, 240.0
+_LISTENERS = (
+    "5,000 simulated listeners with ids, some far more active than others. 1 % of their requests fail with every "
+    "model: they ask for tracks that came out today."
+)
 
 
 def perform(kube: Kube, show: Show, *, rate: float, report: Path | None = None) -> bool:
     """Play all of it; True when everything happened as promised."""
     clear_stage(kube)
-    _first_model(kube, show)
+    first_model(kube, show)
     with (
         kube.forwarding(ENDPOINT, 80, NAMESPACE) as port,
         Traffic(port, rate=rate, seconds=LONGEST_LOAD) as traffic,
     ):
-        _baseline(show, traffic)
+        listeners(show, traffic, _LISTENERS)
         good = _good_model(kube, show, traffic)
         bad = _bad_model(kube, show, traffic)
         load = traffic.stop()
@@ -41,38 +38,6 @@ def perform(kube: Kube, show: Show, *, rate: float, report: Path | None = None) 
     if report is not None:
         report.write_text(json.dumps({"load": load, "promises": {p.text: p.kept for p in kept}}, indent=2) + "\n")
     return all(promise.kept for promise in kept)
-
-
-def _first_model(kube: Kube, show: Show) -> None:
-    show.heading("An address, and a first model behind it")
-    kube.kubectl("create", "namespace", NAMESPACE)
-    path = example("endpoint")
-    show.command(f"kubectl --namespace {NAMESPACE} apply --filename {path}")
-    kube.kubectl("apply", "--namespace", NAMESPACE, "--filename", path)
-    first = play(kube, show, "v1", traffic=None, seconds=_FIRST_SECONDS)
-    with step("waiting until the routers answer"):
-        kube.kubectl(
-            "wait", "--namespace", NAMESPACE, f"modelendpoint/{ENDPOINT}", "--for=condition=Ready", "--timeout=120s",
-            timeout=130,
-        )  # fmt: skip
-    show.done(f"v1 (revision {first.rollout.stable}) serves everybody after {first.seconds:.0f} s")
-
-
-def _baseline(show: Show, traffic: Traffic) -> None:
-    show.heading("Listeners arrive")
-    show.prose(
-        "5,000 simulated listeners with ids, some far more active than others. 1 % of their requests fail with every "
-        "model: they ask for tracks that came out today."
-    )
-    deadline = time.monotonic() + 120
-    while traffic.latest["requests"] < _BASELINE_REQUESTS:
-        if time.monotonic() > deadline:
-            raise ClusterError(f"only {traffic.latest['requests']} requests in 120 s", "is the machine overloaded?")
-        show.live(
-            f"{traffic.latest['requests']:,} requests of {traffic.latest['users']:,} users, {traffic.failed} failed"
-        )
-        time.sleep(0.5)
-    show.done(f"{traffic.latest['requests']:,} requests, {traffic.latest['rate']:.0f} a second")
 
 
 def _good_model(kube: Kube, show: Show, traffic: Traffic) -> Outcome:

@@ -14,6 +14,7 @@ from dev.demo.show import Show
 
 EXAMPLES = Path("examples/demo")
 CHART = Path("charts/crossfade")
+RECORD_ADMINISTRATORS = "crossfade:record-administrators"
 _INSTALL_SECONDS = 300
 
 
@@ -31,7 +32,7 @@ def raise_stage(kube: Kube, show: Show) -> None:
         # Helm installs CRDs once and never upgrades them; a person upgrades them the same way.
         kube.kubectl("apply", "--server-side", "--force-conflicts", "-f", CHART / "crds")
         kube.helm(*install, "--set", f"podAnnotations.demo/images={fingerprint}")
-    with step("waiting until controller, analyzer and Prometheus are ready"):
+    with step("waiting until controllers, analyzer and Prometheus are ready"):
         _wait_until_ready(kube)
 
 
@@ -40,6 +41,9 @@ def clear_stage(kube: Kube) -> None:
     if not kube.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "--output", "name").strip():
         return
     with step("removing what an earlier performance left"):
+        # Records hold their namespace up until their time is over, or until an administrator of records takes them out.
+        who = [f"--as-group={group}" for group in (RECORD_ADMINISTRATORS, "system:masters")]
+        kube.kubectl("delete", "decisions,reviews", "--all", "--namespace", NAMESPACE, "--as=demo", *who)
         kube.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=150s", timeout=180)
 
 
@@ -66,7 +70,7 @@ def _load_images(kube: Kube, store: ImageStore) -> str:
 
 
 def _wait_until_ready(kube: Kube) -> None:
-    for part in ("prometheus", "analyzer", "serving"):
+    for part in ("prometheus", "analyzer", "serving", "learning"):
         try:
             kube.kubectl(
                 "rollout", "status", f"deployment/crossfade-{part}", "--namespace", SYSTEM,
@@ -79,9 +83,9 @@ def _wait_until_ready(kube: Kube) -> None:
             ) from error
 
 
-def example(name: str) -> Path:
+def example(name: str, folder: Path = EXAMPLES) -> Path:
     """A manifest of the demo; raises `ClusterError` when the repository lacks it."""
-    path = EXAMPLES / f"{name}.yaml"
+    path = folder / f"{name}.yaml"
     if not (REPOSITORY / path).is_file():
         raise ClusterError(f"there is no {path}", "restore it from version control")
     return path

@@ -38,10 +38,15 @@ def promises(good: Outcome, bad: Outcome, load: Summary) -> tuple[Promise, ...]:
             f"{good.model} serves everybody again (stable revision {bad.rollout.stable})",
             bad.rollout.stable is not None and bad.rollout.stable == good.rollout.stable,
         ),
-        Promise(
-            f"{load['failed']['requests']} of {load['requests']:,} requests failed beyond the models' own failures",
-            load["failed"]["requests"] == 0 and load["requests"] > 0,
-        ),
+        of_load(load),
+    )
+
+
+def of_load(load: Summary) -> Promise:
+    """Nobody was left without an answer, except by the models themselves."""
+    return Promise(
+        f"{load['failed']['requests']} of {load['requests']:,} requests failed beyond the models' own failures",
+        load["failed"]["requests"] == 0 and load["requests"] > 0,
     )
 
 

@@ -16,7 +16,9 @@ from dev.cluster.paths import REPOSITORY
 
 _STOP_SECONDS = 20.0
 Summary = Mapping[str, Any]
-_NOTHING: Summary = {"requests": 0, "users": 0, "rate": 0.0, "models": {}, "failed": {"requests": 0, "kinds": {}}}
+_NOTHING: Summary = {
+    "requests": 0, "sessions": 0, "users": 0, "rate": 0.0, "models": {}, "failed": {"requests": 0, "kinds": {}},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,19 @@ class Answered:
 class Traffic:
     """Runs while the context is open; `latest` is the newest summary, at most a second old."""
 
-    def __init__(self, port: int, *, rate: float, seconds: float, seed: int = 1, slices: Path | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        rate: float,
+        seconds: float,
+        seed: int = 1,
+        slices: Path | None = None,
+        outcomes: bool = False,
+    ) -> None:
         self._arguments = [
             f"http://127.0.0.1:{port}", "--rate", f"{rate:g}", "--seconds", f"{seconds:g}", "--seed", str(seed),
-            "--json-lines", *(("--slices", str(slices)) if slices else ()),
+            "--json-lines", *(("--slices", str(slices)) if slices else ()), *(("--outcomes",) if outcomes else ()),
         ]  # fmt: skip
         self._latest = _NOTHING
         self._process: subprocess.Popen[str] | None = None
