@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("tests.e2e.rollouts", "tests.e2e.support")
+pytest.register_assert_rewrite("tests.e2e.experiments", "tests.e2e.rollouts", "tests.e2e.support")
 
 from dev.demo.kube import Kube  # noqa: E402
 from dev.demo.show import Show  # noqa: E402

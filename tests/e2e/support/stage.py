@@ -111,11 +111,15 @@ class Stage:
 
     def kill_program(self, pod: Json, program: str) -> None:
         """SIGKILL to the processes of a pod whose command line holds `program`, as when memory runs out."""
-        killed = [pid for pid in _processes_of(pod["metadata"]["uid"]) if program in _command(pid)]
-        if not killed:
+        self.signal_program(pod, program, signal.SIGKILL)
+
+    def signal_program(self, pod: Json, program: str, number: signal.Signals) -> None:
+        """A signal to the processes of a pod whose command line holds `program`."""
+        found = [pid for pid in _processes_of(pod["metadata"]["uid"]) if program in _command(pid)]
+        if not found:
             raise NotYetError(f"{pod['metadata']['name']} runs no {program}")
-        for pid in killed:
-            os.kill(pid, signal.SIGKILL)
+        for pid in found:
+            os.kill(pid, number)
 
     def delete_at_once(self, namespace: str, *pods: str) -> None:
         """Delete pods without grace: their processes are killed and nobody waits for them."""

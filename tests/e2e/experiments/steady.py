@@ -1,0 +1,169 @@
+"""Experiments that go wrong by themselves: their users fall back to stable, and nobody else notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dev.cluster.waiting import NotYetError
+from dev.demo.traffic import Traffic
+from tests.e2e.support import checks
+from tests.e2e.support.experiments import (
+    EXPERIMENT,
+    Met,
+    bad_template,
+    between,
+    experiment,
+    more,
+    objects,
+    phase_of,
+    reach,
+    seen,
+    template,
+    users,
+    windows,
+)
+from tests.e2e.support.scene import Scene
+
+RATE = 40.0
+BEHAVES = 250
+"""Inferences before an arm goes wrong: enough to see how things are while all is well."""
+
+
+def an_arm_crash_loops(scene: Scene) -> None:
+    _goes_wrong(scene, "crash")
+
+
+def an_arm_leaks_memory_until_killed(scene: Scene) -> None:
+    _goes_wrong(scene, "leak")
+
+
+def an_arm_answers_500(scene: Scene) -> None:
+    _goes_wrong(scene, "fail")
+
+
+def an_arm_hangs(scene: Scene) -> None:
+    _goes_wrong(scene, "hang")
+
+
+def _goes_wrong(scene: Scene, fault: str) -> None:
+    """The treatment's users are answered by stable from then on, and the analysis takes it as the treatment's doing."""
+    _open(scene)
+    scene.apply(experiment(bad_template(fault, BEHAVES)))
+    reach(scene, "Running", 240)
+    with users(scene, RATE) as traffic:
+        quiet = between(*more(scene, traffic, 300))
+        scene.wait("stable to cover for the treatment", lambda: _covered(traffic), 180)
+        disturbed = between(*more(scene, traffic, 600))
+        shown = _told(scene, "the failure to be told")
+    checks.nobody_failed(scene.load)
+    _nobody_else_notices(quiet, disturbed)
+    assert "treatment" in shown, shown
+    assert seen(scene)["status"]["recommendation"] != "Ship"
+
+
+def _covered(traffic: Traffic) -> None:
+    """Stable answers some of the treatment's users; before, none."""
+    models = traffic.latest["slices"].get("treatment", {}).get("models", {})
+    if not models.get("v1"):
+        raise NotYetError(f"the treatment's users were answered by {models}")
+
+
+def _told(scene: Scene, what: str) -> str:
+    """What the status says once it says that something is wrong: a check that failed, harm, or unready pods."""
+
+    def check() -> str:
+        status = seen(scene)["status"]
+        failed = [one["message"] for one in status.get("checks", ()) if not one["passed"]]
+        harmed = [one["message"] for one in status.get("results", ()) if one["verdict"] == "Inferior"]
+        unready = [one["name"] for one in status.get("arms", ()) if one["readyReplicas"] < one["replicas"]]
+        if not (failed or harmed or unready) and status["phase"] == "Running":
+            raise NotYetError(phase_of(seen(scene)))
+        return " ".join([*failed, *harmed, *unready, status.get("message", "")])
+
+    return scene.wait(what, check, 180)
+
+
+def _nobody_else_notices(quiet: Met, disturbed: Met) -> None:
+    assert disturbed.requests > 100
+    assert disturbed.failed == 0, disturbed
+    assert disturbed.p99 < 10 * quiet.p99 + 200, f"p99 was {quiet.p99:.0f} ms, and then {disturbed.p99:.0f} ms"
+    assert set(disturbed.models) == {"v1"}, disturbed.models
+
+
+def experiments_that_cannot_start(scene: Scene) -> None:
+    """A bad image, an unknown metric, a slice for which there is no room: each says so, and nobody is exposed."""
+    _open(scene)
+    bad_image = template()
+    bad_image["spec"]["containers"][0]["image"] = "localhost/no-such-image:dev"
+    unknown = {"metric": "no-such-metric", "role": "Deterioration"}
+    guardrail = {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "5%"}}
+    greedy = experiment(template(), name="greedy")
+    greedy["spec"]["design"]["slice"] = "90%"
+    scene.apply(experiment(bad_image, name="bad-image"))
+    scene.apply(experiment(template(), name="bad-metric", metrics=[guardrail, unknown]))
+    scene.apply(greedy)
+    with users(scene, RATE, warmed_up=100) as traffic:
+        _says(scene, "bad-image", lambda text: "no-such-image" in text or "ImageNeverPull" in text or "control" in text)
+        _says(scene, "bad-metric", lambda text: "no-such-metric" in text)
+        _says(scene, "greedy", lambda text: "%" in text)
+        later = between(*more(scene, traffic, 200))
+        assert not [entry for entry in scene.endpoint()["status"].get("ledger", ()) if entry["arm"] == "experiment"]
+    checks.nobody_failed(scene.load)
+    assert set(later.models) == {"v1"}
+
+
+def _says(scene: Scene, name: str, holds: Callable[[str], bool]) -> None:
+    def check() -> None:
+        found = seen(scene, name)
+        status = found.get("status", {})
+        if status.get("phase") not in ("InReview", "Approved") or not holds(status.get("message", "")):
+            raise NotYetError(phase_of(found))
+
+    scene.wait(f"{name} to say what is wrong", check, 150)
+
+
+def an_experiment_is_deleted_while_it_runs(scene: Scene) -> None:
+    """Its users go back to stable, the table is what it was, and nothing is left but records."""
+    _open(scene)
+    with users(scene, RATE, warmed_up=100):
+        before, table = objects(scene), scene.endpoint()["status"]["route"]["digest"]
+        scene.apply(experiment(template()))
+        reach(scene, "Running", 240)
+        windows(scene, 1, 120)
+        during = scene.endpoint()["status"]["route"]["digest"]
+        assert during != table
+        scene.stage.kube.kubectl("delete", "experiment", EXPERIMENT, "--namespace", scene.name, "--timeout=60s")
+        scene.wait("the table to be what it was", lambda: _same_table(scene, table), 60)
+        scene.wait("nothing to be left", lambda: _nothing_left(scene, before), 120)
+    checks.nobody_failed(scene.load)
+    decisions = scene.stage.kube.kubectl("get", "decisions", "--namespace", scene.name, "--output", "name")
+    assert f"{EXPERIMENT}-exp-" in decisions, decisions
+
+
+def _same_table(scene: Scene, digest: str) -> None:
+    route = scene.endpoint()["status"]["route"]
+    if route["digest"] != digest or route["confirmedGeneration"] < route["generation"]:
+        raise NotYetError(f"{route}")
+
+
+def _nothing_left(scene: Scene, before: set[str]) -> None:
+    if (left := objects(scene)) != before:
+        raise NotYetError(f"{left ^ before}")
+
+
+def _open(scene: Scene) -> None:
+    scene.open()
+    patch = '{"spec": {"router": {"tryTimeout": "1s", "requestTimeout": "8s"}, "policy": {"coolDown": "10s"}}}'
+    scene.stage.kube.kubectl(
+        "patch", "modelendpoint", "ranker", "--namespace", scene.name, "--type=merge", f"--patch={patch}"
+    )
+
+
+SCENARIOS = (
+    an_arm_crash_loops,
+    an_arm_leaks_memory_until_killed,
+    an_arm_answers_500,
+    an_arm_hangs,
+    experiments_that_cannot_start,
+    an_experiment_is_deleted_while_it_runs,
+)

@@ -1,0 +1,22 @@
+"""Broken experiments on the real node, at the same time: each on an endpoint of its own."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future
+
+import pytest
+
+from tests.e2e.experiments.steady import SCENARIOS
+from tests.e2e.support.playbill import Scenario, title
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(os.geteuid() != 0, reason="a node without a container engine needs root"),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=title)
+def test_scenario(scenario: Scenario, side_by_side: dict[Scenario, Future[None]]) -> None:
+    side_by_side[scenario].result()

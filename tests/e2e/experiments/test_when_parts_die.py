@@ -1,0 +1,227 @@
+"""Parts die under a running experiment: nobody is served differently, and earlier evidence stays as it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dev.cluster.waiting import NotYetError
+from dev.demo.kube import ENDPOINT, SYSTEM
+from dev.demo.traffic import Traffic
+from tests.e2e.support import checks
+from tests.e2e.support.experiments import (
+    between,
+    evidence,
+    experiment,
+    more,
+    phase_of,
+    reach,
+    seen,
+    template,
+    users,
+    windows,
+)
+from tests.e2e.support.manifests import rollout, step
+from tests.e2e.support.scene import Scene
+from tests.e2e.support.stage import is_ready, restarts
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(os.geteuid() != 0, reason="a node without a container engine needs root"),
+]
+
+RATE = 40.0
+
+
+def test_the_system_that_learns_dies(scene: Scene) -> None:
+    """Analyzer, Prometheus, evidence store, learning controller: users of both arms are served as before."""
+    _begin(scene)
+    with users(scene, RATE) as traffic:
+        windows(scene, 2, 120)
+        for fault in (_no_analyzer, _frozen_prometheus, _no_prometheus, _read_only_store):
+            before = evidence(scene)
+            with fault(scene):
+                scene.wait(f"{fault.__name__} to be told", lambda: _is_interrupted(scene), 180)
+                _both_arms_answer(scene, traffic)
+            _goes_on(scene, before)
+        before = evidence(scene)
+        for _ in range(3):
+            _kill_the_learning_controller(scene)
+            _both_arms_answer(scene, traffic)
+        _goes_on(scene, before)
+    checks.nobody_failed(scene.load)
+
+
+def test_the_system_that_serves_has_incidents(scene: Scene) -> None:
+    """A promotion, a rollback, dead controllers, routers and stable pods: arms stay what they were pinned to."""
+    first = scene.open(routers=2)
+    _begin_in(scene)
+    with users(scene, RATE) as traffic:
+        windows(scene, 2, 120)
+        before = evidence(scene)
+        scene.apply(rollout("v2", steps=(step("15%", "10s"), step("30%", "10s"))))
+        promoted = scene.promoted(seconds=300)
+        assert promoted.stable != first.stable
+        scene.apply(rollout("v3", steps=(step("15%", "10m"),)))
+        scene.exposed(step=1, seconds=180)
+        scene.crossfade("abort")
+        scene.rolled_back(seconds=90)
+        _kill_the_process(scene, "serving")
+        _kill_stable(scene, str(promoted.stable))
+        _restart_a_router(scene)
+        _both_arms_answer(scene, traffic)
+        _goes_on(scene, before)
+    checks.nobody_failed(scene.load)
+
+
+# The experiment ----------------------------------------------------------------------------------------------
+
+
+def _begin(scene: Scene) -> None:
+    scene.open(routers=2)
+    _begin_in(scene)
+
+
+def _begin_in(scene: Scene) -> None:
+    scene.apply(experiment(template()))
+    reach(scene, "Running", 300)
+
+
+def _is_interrupted(scene: Scene) -> None:
+    found = seen(scene)
+    if found["status"]["phase"] != "Interrupted":
+        raise NotYetError(phase_of(found))
+
+
+def _both_arms_answer(scene: Scene, traffic: Traffic) -> None:
+    """Control's users get v1 and the treatment's v2, whatever else is stable by now."""
+    earlier, later = more(scene, traffic, 300)
+    control, treatment = (between(earlier, later, name) for name in ("control", "treatment"))
+    assert set(control.models) == {"v1"}, control.models
+    assert set(treatment.models) == {"v2"}, treatment.models
+
+
+def _goes_on(scene: Scene, before: list[str]) -> None:
+    """The experiment runs again, has more evidence, and what there was before is the beginning of what there is."""
+    reach(scene, "Running", 240)
+    windows(scene, int(seen(scene)["status"]["windows"]), 180)
+    now = evidence(scene)
+    assert now[: len(before)] == before, "earlier evidence has changed"
+    assert len(now) > len(before)
+
+
+# Violence ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _no_analyzer(scene: Scene) -> Iterator[None]:
+    scene.stage.scale("analyzer", 0)
+    try:
+        yield
+    finally:
+        scene.stage.scale("analyzer", 1)
+
+
+@contextmanager
+def _no_prometheus(scene: Scene) -> Iterator[None]:
+    scene.stage.scale("prometheus", 0)
+    try:
+        yield
+    finally:
+        scene.stage.scale("prometheus", 1)
+
+
+@contextmanager
+def _frozen_prometheus(scene: Scene) -> Iterator[None]:
+    """Queries take for ever, and nothing is scraped."""
+    (pod,) = scene.stage.system_pods("prometheus")
+    scene.stage.signal_program(pod, "prometheus", signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        scene.stage.signal_program(pod, "prometheus", signal.SIGCONT)
+
+
+@contextmanager
+def _read_only_store(scene: Scene) -> Iterator[None]:
+    """The volume cannot be written any more, and the analyzer starts anew on it."""
+    paths = _store_files(scene)
+    modes = {path: path.stat().st_mode for path in paths}
+    for path in paths:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        _start_anew(scene)
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+        _start_anew(scene)
+
+
+def _store_files(scene: Scene) -> list[Path]:
+    claim = scene.stage.core.read_namespaced_persistent_volume_claim("crossfade-evidence", SYSTEM)
+    volume = scene.stage.core.read_persistent_volume(claim.spec.volume_name)
+    source = volume.spec.host_path or volume.spec.local
+    folder = Path(source.path)
+    return [folder, *folder.iterdir()]
+
+
+def _start_anew(scene: Scene) -> None:
+    for pod in scene.stage.system_pods("analyzer"):
+        scene.stage.delete_at_once(SYSTEM, pod["metadata"]["name"])
+
+
+def _kill_the_learning_controller(scene: Scene) -> None:
+    _kill_the_process(scene, "learning")
+
+
+def _kill_the_process(scene: Scene, component: str) -> None:
+    pods = scene.stage.system_pods(component)
+    before = {pod["metadata"]["name"]: restarts(pod) for pod in pods}
+    scene.stage.kill_program(pods[0], "crossfade-operator")
+
+    def restarted() -> None:
+        now = scene.stage.system_pods(component)
+        again = [pod for pod in now if restarts(pod) > before.get(pod["metadata"]["name"], -1)]
+        if not again or not all(map(is_ready, now)):
+            raise NotYetError(f"{[(pod['metadata']['name'], restarts(pod)) for pod in now]}")
+
+    scene.wait(f"the {component} controller to be started again", restarted, 120)
+
+
+def _kill_stable(scene: Scene, revision: str) -> None:
+    """One of two stable pods loses its process; the other one answers."""
+    scene.stage.kube.kubectl(
+        "patch", "modelrollout", ENDPOINT, "--namespace", scene.name, "--type=merge", '--patch={"spec":{"replicas":2}}'
+    )
+    pods = scene.wait("two stable pods", lambda: _ready(scene, revision, 2), 120)
+    scene.stage.kill_program(pods[0], "crossfade-serving")
+    scene.wait("two stable pods again", lambda: _ready(scene, revision, 2), 120)
+
+
+def _ready(scene: Scene, revision: str, wanted: int) -> list[dict[str, object]]:
+    selector = f"crossfade.dev/component=revision,crossfade.dev/revision={revision}"
+    pods = [pod for pod in scene.stage.pods(scene.name, selector) if is_ready(pod)]
+    if len(pods) < wanted:
+        raise NotYetError(f"{len(pods)} pods are ready")
+    return pods
+
+
+def _restart_a_router(scene: Scene) -> None:
+    """As when a node is drained: the router says goodbye, and another takes its place."""
+    selector = "crossfade.dev/component=router"
+    before = [pod["metadata"]["name"] for pod in scene.stage.pods(scene.name, selector)]
+    scene.stage.kube.kubectl("delete", "pod", before[0], "--namespace", scene.name, "--wait=false")
+
+    def replaced() -> None:
+        ready = [pod["metadata"]["name"] for pod in scene.stage.pods(scene.name, selector) if is_ready(pod)]
+        if len(ready) != len(before) or before[0] in ready:
+            raise NotYetError(f"{ready} are ready")
+
+    scene.wait("another router", replaced, 150)
