@@ -33,7 +33,7 @@ class Scene:
 
     def open(self, *, routers: int = 1, **first: Any) -> Rollout:
         """Create the endpoint and bring up v1 for everybody; `first` as for `manifests.rollout`."""
-        self.stage.kube.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--timeout=120s", timeout=130)
+        self.stage.remove(self.name)
         self.stage.kube.kubectl("create", "namespace", self.name)
         self.stage.apply(self.name, manifests.endpoint(routers), manifests.rollout("v1", **first))
         opened = self.promoted(seconds=150)
@@ -45,7 +45,7 @@ class Scene:
 
     def close(self) -> None:
         """Remove the scene; its pods go on their own time."""
-        self.stage.kube.kubectl("delete", "namespace", self.name, "--ignore-not-found", "--wait=false")
+        self.stage.remove(self.name, wait=False)
 
     def apply(self, manifest: Json) -> None:
         self.stage.apply(self.name, manifest)

@@ -193,7 +193,9 @@ class FakeAnalyzer:
 
 
 def template(image: str) -> dict[str, Any]:
-    return {"spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 80}]}]}}
+    return {
+        "spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 80}]}]}
+    }
 
 
 STABLE = revision_of(template("v1"))
