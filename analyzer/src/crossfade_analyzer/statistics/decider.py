@@ -11,6 +11,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from crossfade_analyzer.statistics.arithmetic import exact
 from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look, PerArm
 from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
@@ -18,6 +20,7 @@ from crossfade_analyzer.statistics.rollout import State
 
 Decide = Callable[[Any, dict[str, Any]], str]
 ERRORS, LATENCY = "error-rate", "latency"
+_ALMOST_NONE = Decimal("0.000001")
 
 
 def decider(scenario: Any) -> dict[str, Decide]:
@@ -39,9 +42,10 @@ def _prove(look: Any, state: dict[str, Any]) -> str:
 
 
 def _updated(look: Any, state: dict[str, Any], *, proves: bool) -> State:
-    if "judged" not in state:
-        state["judged"] = State(_plan(look, proves=proves))
-    judged: State = state["judged"]
+    key = "crossfade prove" if proves else "crossfade"
+    if key not in state:
+        state[key] = State(_plan(look, proves=proves))
+    judged: State = state[key]
     judged.update(_translated(look))
     return judged
 
@@ -71,22 +75,27 @@ def _translated(look: Any) -> Look:
         counts[f"{LATENCY}/{j}"] = Counts(_slower(look.lat, j), requests)
     step = int(look.step)
     minutes = Decimal(0) if step == WARM_UP else exact(float(look.minute))
-    return Look(int(look.k), step, exact(float(look.weight)), minutes, counts)
+    return Look(int(look.k), step, _share(look), minutes, counts)
+
+
+def _share(look: Any) -> Decimal:
+    """The nominal share; simulators also write 0 and 1 where an arm has no users, which only the split check reads."""
+    return min(max(exact(float(look.weight)), _ALMOST_NONE), 1 - _ALMOST_NONE)
 
 
 def _bins(look: Any) -> tuple[int, ...]:
     """The distinct bins whose upper bounds are tested, chosen before the rollout."""
-    if look.lat is None:
+    chosen = look.plan.get("lat_quantile_idx")
+    if look.lat is None or chosen is None:
         return ()
-    return tuple(dict.fromkeys(int(j) for j in look.plan["lat_quantile_idx"]))
+    return tuple(dict.fromkeys(int(j) for j in chosen))
 
 
 def _slower(lat: Any, j: int) -> PerArm:
     """Requests slower than the upper bound of bin `j`, per arm and bucket."""
-    control, candidate = (tuple(int(sum(bins[j + 1 :])) for bins in arm.tolist()) for arm in lat)
-    return control, candidate
+    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2))
 
 
 def _rows(array: Any) -> PerArm:
-    control, candidate = (tuple(int(value) for value in row) for row in array.tolist())
+    control, candidate = (tuple(row) for row in np.asarray(array).astype(np.int64).tolist())
     return control, candidate

@@ -14,7 +14,8 @@ class Dispersion:
     """How much wider counts scatter over buckets than independent events would.
 
     `both` is from candidate minus control residuals, `control` from control alone, `floor` is 1 - pooled rate (the
-    binomial variance of common events); `phi` is their maximum. Dimensionless, > 0.
+    binomial variance of common events; 1 while every request is an event, which tells no variance); `phi` is their
+    maximum. Dimensionless, > 0.
     """
 
     both: float
@@ -23,9 +24,7 @@ class Dispersion:
 
     @property
     def phi(self) -> float:
-        """Where every request of both arms was an event nothing scatters at all; counts are then taken as
-        independent."""
-        return max(self.both, self.control, self.floor) or 1.0
+        return max(self.both, self.control, self.floor)
 
 
 def dispersions(strata: Strata) -> list[Dispersion]:
@@ -48,5 +47,5 @@ def _dispersion(both: float, own: float, total: Sequence[float]) -> Dispersion:
     return Dispersion(
         both=both / nominal if nominal > 0 else 0.0,
         control=own / control if control > 0 else 0.0,
-        floor=1.0 - x / n if n > 0 else 1.0,
+        floor=1.0 - x / n if x < n else 1.0,
     )

@@ -32,7 +32,7 @@ Sums = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Alternatives `theta` (ratios relative to `rho0`, each != 1), all above 1 or all below, uniformly weighted.
+    """Alternatives `theta` (ratios relative to `rho0`, each != 1), all above 1 or all below.
 
     `logs`: ln(theta) in fixed point. `ratios`: rho0, then each theta * rho0, as numerators over `denominator`.
     `shares`: the weights as floats.
@@ -53,19 +53,23 @@ class Grid:
 
 
 @exactly
-def grid(theta: Sequence[Decimal], rho0: Decimal = ONE) -> Grid:
+def grid(theta: Sequence[Decimal], rho0: Decimal = ONE, weights: Sequence[Decimal] | None = None) -> Grid:
+    """Alternatives with their weights, equal ones unless given."""
     if rho0 <= 0:
         raise ValueError(f"the null ratio must be positive, not {rho0}")
     if not theta or not (all(t > 1 for t in theta) or all(0 < t < 1 for t in theta)):
         raise ValueError(f"a grid lies on one side of 1, all above or all in (0, 1), not {list(map(str, theta))}")
+    weights = [ONE / len(theta)] * len(theta) if weights is None else weights
+    if len(weights) != len(theta) or min(weights) <= 0 or sum(weights) > 1 + Decimal("1e-15"):
+        raise ValueError(f"needs a weight > 0 for each alternative, together at most 1, not {list(map(str, weights))}")
     null = Fraction(rho0)
     ratios = [null, *(Fraction(t) * null for t in theta)]
     denominator = lcm(*(ratio.denominator for ratio in ratios))
     return Grid(
         theta=tuple(theta),
         rho0=rho0,
-        weights=(ONE / len(theta),) * len(theta),
-        shares=(1.0 / len(theta),) * len(theta),
+        weights=tuple(weights),
+        shares=tuple(float(weight) for weight in weights),
         logs=tuple(fixed_point.scaled_log(t) for t in theta),
         ratios=tuple(int(ratio * denominator) for ratio in ratios),
         denominator=denominator,

@@ -183,9 +183,9 @@ class StartMixture:
         self._shares: list[float] = []
         self._near: list[Approximate] | None = None
 
-    def begin(self, look: int) -> None:
-        """A start: the looks from `look` on."""
-        self._weights.append(starts.weight(len(self._weights)))
+    def begin(self, look: int, weight: Decimal | None = None) -> None:
+        """A start: the looks from `look` on. Its weight is that of (9) unless given."""
+        self._weights.append(starts.weight(len(self._weights)) if weight is None else weight)
         self._shares = [float(weight) for weight in (*self._weights, starts.unused(self._weights))]
         self.first_looks.append(look)
         self.harm.begin()

@@ -16,6 +16,7 @@ from crossfade_analyzer.statistics import (
     histogram,
     limit,
     mann_whitney,
+    native_histogram,
     normal_mixture,
     quantile_bands,
     score,
@@ -28,6 +29,7 @@ from crossfade_analyzer.statistics.fixed_point import to_float
 from crossfade_analyzer.statistics.harm import CountHarm, StartMixture
 from crossfade_analyzer.statistics.look import Counts, PerArm
 from crossfade_analyzer.statistics.ratio_interval import ratio_interval
+from crossfade_analyzer.statistics.refusals import CannotJudge
 from crossfade_analyzer.statistics.strata import Strata, as_counted, values, weighted
 
 Inputs = dict[str, Any]
@@ -46,8 +48,14 @@ def _strata(inputs: Inputs, key: str = "x", rho0: float = 1.0) -> Strata:
     return strata
 
 
+def _alternatives(inputs: Inputs) -> grid.Grid:
+    weights = inputs.get("weights") or inputs.get("theta_weights") or "uniform"
+    given = None if isinstance(weights, str) else _decimals(weights)
+    return grid.grid(_decimals(inputs["theta"]), exact(inputs.get("rho0", 1)), given)
+
+
 def _grid_binomial(inputs: Inputs) -> Inputs:
-    alternatives = grid.grid(_decimals(inputs["theta"]), exact(inputs.get("rho0", 1)))
+    alternatives = _alternatives(inputs)
     sums, phi = alternatives.nothing, float(inputs.get("phi", 1.0))
     for look in inputs["intervals"]:
         x, n = (look["x_control"], look["x_canary"]), (look["n_control"], look["n_canary"])
@@ -58,7 +66,7 @@ def _grid_binomial(inputs: Inputs) -> Inputs:
 
 
 def _one_sample(inputs: Inputs) -> Inputs:
-    alternatives = grid.one_sample(grid.grid(_decimals(inputs["theta"])), exact(inputs["p0"]))
+    alternatives = grid.one_sample(_alternatives(inputs), exact(inputs["p0"]))
     sums = alternatives.sums(inputs["x"], inputs["n"])
     log_e = grid.log_e(alternatives, sums, float(inputs.get("phi", 1.0)))
     return {"log_e": float(log_e), "ll": [to_float(ll) for ll in sums]}
@@ -74,14 +82,15 @@ def _per_arm(rows: list[list[int]]) -> PerArm:
 
 
 def _trace(inputs: Inputs) -> Inputs:
-    alternatives = grid.grid(_decimals(inputs["theta"]), exact(inputs.get("rho0", 1)))
+    alternatives = _alternatives(inputs)
     mixture: StartMixture | None = None
     logs: list[Decimal] = []
     for index, look in enumerate(inputs["looks"]):
         counts = Counts(_per_arm(look["x"]), _per_arm(look["n"]))
         mixture = mixture or StartMixture(CountHarm(alternatives, counts.buckets))
         if index in inputs["starts"]:
-            mixture.begin(index)
+            weights = inputs.get("start_weights")
+            mixture.begin(index, exact(weights[inputs["starts"].index(index)]) if weights else None)
         mixture.add(as_counted(counts))
         logs.append(approximate.settled(mixture.approximate(), mixture.exact))
     enough = threshold(exact(inputs["alpha"]))
@@ -169,6 +178,14 @@ def _quantile(inputs: Inputs) -> Any:
     return histogram.quantile(bounds, inputs["cumulative"], inputs["q"])
 
 
+def _native(inputs: Inputs) -> Any:
+    counts = {int(index): count for index, count in inputs["buckets"].items()}
+    seen = native_histogram.NativeHistogram(inputs["schema"], counts, inputs.get("zero", 0))
+    above = native_histogram.slower(seen, inputs["plan_schema"], inputs["index"])
+    bound = native_histogram.upper_bound(inputs["plan_schema"], inputs["index"])
+    return above if isinstance(above, CannotJudge) else {"slower": above, "count": seen.count, "bound": bound}
+
+
 def _limit(inputs: Inputs) -> Inputs:
     found = limit.requests(inputs["p0"], inputs["ratio"], inputs["alpha"], inputs["canary_share"])
     return {
@@ -204,6 +221,7 @@ METHODS: dict[str, Callable[[Inputs], Any]] = {
     "srm.sequential": _independent_split,
     "srm.sticky": _sticky_split,
     "histogram.quantile": _quantile,
+    "histogram.native_exceedance": _native,
     "limit.requests": _limit,
     "benchmark.mann_whitney": _mann_whitney,
 }

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
+from crossfade_analyzer.statistics.plan import MIN_BUCKETS
+from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 from crossfade_analyzer.statistics.scientific import student_quantile, student_tail
 
 
@@ -56,6 +58,18 @@ class BucketSums:
     @property
     def buckets(self) -> int:
         return len(self.x)
+
+
+def too_few_buckets(control: BucketSums, treatment: BucketSums) -> CannotJudge | None:
+    """A refusal when an arm has fewer buckets than a variance can be estimated from."""
+    fewest = min(control.buckets, treatment.buckets)
+    if fewest >= MIN_BUCKETS:
+        return None
+    return CannotJudge(
+        Refusal.TOO_FEW_BUCKETS,
+        f"Only {fewest} analysis buckets in an arm; variance needs at least {MIN_BUCKETS}. Widen the slice.",
+        "buckets",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crossfade_analyzer.statistics.experiments import ratio
-from crossfade_analyzer.statistics.experiments.comparison import BucketSums, Comparison
-from crossfade_analyzer.statistics.plan import MIN_BUCKETS
+from crossfade_analyzer.statistics.experiments.comparison import BucketSums, Comparison, too_few_buckets
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 
@@ -30,13 +29,8 @@ def analyse(
             "level; choose a group sequential design to be allowed earlier looks.",
             "fixed horizon",
         )
-    if min(control.buckets, treatment.buckets) < MIN_BUCKETS:
-        return CannotJudge(
-            Refusal.TOO_FEW_BUCKETS,
-            f"Only {min(control.buckets, treatment.buckets)} analysis buckets in an arm; variance needs at least "
-            f"{MIN_BUCKETS}. Widen the slice.",
-            "buckets",
-        )
+    if (few := too_few_buckets(control, treatment)) is not None:
+        return few
     absolute = ratio.difference(control, treatment, alpha)
     if isinstance(absolute, CannotJudge):
         return absolute

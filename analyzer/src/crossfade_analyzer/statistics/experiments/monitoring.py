@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from crossfade_analyzer.statistics.experiments.comparison import BucketSums
+from crossfade_analyzer.statistics.experiments.comparison import BucketSums, too_few_buckets
 from crossfade_analyzer.statistics.experiments.group_sequential import bounds
 from crossfade_analyzer.statistics.experiments.ratio import Ratio, bucket_df, ratio
 from crossfade_analyzer.statistics.experiments.spending import Spending
@@ -64,6 +64,8 @@ def read(design: Design, control: BucketSums, treatment: BucketSums) -> Reading 
     """The cumulative sums at a look, as a reading; the bucket t statistic is mapped to z by Phi^-1(T_df)."""
     if (refusal := design.refuse()) is not None:
         return refusal
+    if (few := too_few_buckets(control, treatment)) is not None:
+        return few
     r0, r1 = ratio(control), ratio(treatment)
     if isinstance(r0, CannotJudge):
         return r0

@@ -1,0 +1,268 @@
+"""`python -m benchmarks.statistics.guarantees`: what is promised, counted in simulations with persistent user effects.
+
+python -m benchmarks.statistics.guarantees                  # a minute or two
+python -m benchmarks.statistics.guarantees --runs 2000      # the size of docs/reference/methods.md
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import sqrt
+
+from benchmarks.statistics.populations import BOUNDS, MICRO, Trial, World
+from crossfade_analyzer.statistics.experiments import always_valid, group_sequential, monitoring, planning, ratio
+from crossfade_analyzer.statistics.experiments.comparison import BucketSums, Comparison
+from crossfade_analyzer.statistics.experiments.contrast import ArmValue, Pair, arm_value, pair
+from crossfade_analyzer.statistics.experiments.spending import Spending
+from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
+from crossfade_analyzer.statistics.result import MetricResult, SampleRatioResult
+from crossfade_analyzer.statistics.rollout import State
+
+WORLDS = {
+    "counts": World(),
+    "latency": World(kind="latency", rate=0.3, unevenness=0.05),
+    "means": World(kind="mean", rate=1.0, unevenness=0.3),
+}
+DESIGNS = {
+    "LD O'Brien-Fleming": Spending("lan_demets_obf"),
+    "LD Pocock": Spending("lan_demets_pocock"),
+    "power 2": Spending("power", 2.0),
+    "Hwang-Shih-DeCani -4": Spending("hwang_shih_decani", -4.0),
+}
+ALPHA = 0.025
+
+
+@dataclass(frozen=True)
+class Found:
+    """In how many of `runs` something happened whose probability is promised to be at most (or at least) `promised`."""
+
+    what: str
+    hits: int
+    runs: int
+    promised: float
+    at_least: bool = False
+
+    @property
+    def rate(self) -> float:
+        return self.hits / self.runs
+
+    @property
+    def error(self) -> float:
+        return sqrt(self.promised * (1 - self.promised) / self.runs)
+
+    def kept(self, errors: float = 2.0) -> bool:
+        """Within so many standard errors of what is promised."""
+        beyond = self.promised - self.rate if self.at_least else self.rate - self.promised
+        return beyond <= errors * self.error
+
+
+def plan(world: World, **margins: Decimal) -> RolloutPlan:
+    """One metric m, without a tolerance, to be proven when a margin is given."""
+    metric = MetricPlan(
+        "m",
+        world.kind,
+        "Guardrail" if margins else "Deterioration",
+        tolerance_relative=Decimal(0),
+        margin_relative=margins.get("margin_relative"),
+        margin_absolute=margins.get("margin_absolute"),
+        bounds=BOUNDS if world.kind == "latency" else (),
+        scale=MICRO if world.kind == "mean" else 1,
+    )
+    minutes = len(world.shares) * world.looks_per_step
+    return RolloutPlan((metric,), alpha=Decimal("0.05"), horizon_minutes=Decimal(minutes))
+
+
+def false_rollbacks(runs: int, seed: int = 1) -> Iterator[Found]:
+    """Harmless versions, looked at every minute; alpha 5 %, so that something is to be seen. Latency is tested without
+    its default tolerance."""
+    for name, world in WORLDS.items():
+        tested = plan(world)
+        hits = sum(_ends(tested, world, seed + run).harmful for run in range(runs))
+        yield Found(f"false rollback, {name}", hits, runs, 0.05)
+
+
+def false_alarms_of_the_split(runs: int, seed: int = 1) -> Iterator[Found]:
+    world = replace(WORLDS["counts"], rate=0.0)
+    tested = replace(plan(world), alpha_srm=Decimal("0.05"))
+    hits = 0
+    for run in range(runs):
+        found = _ends(tested, world, seed + run).result().sample_ratio
+        hits += isinstance(found, SampleRatioResult) and found.alarm
+    yield Found("false alarm of the split", hits, runs, 0.05)
+
+
+def _ends(tested: RolloutPlan, world: World, seed: int) -> State:
+    state = State(tested)
+    for look in world.looks(seed):
+        state.update(look)
+        if state.harmful:
+            break
+    return state
+
+
+def false_promotions(runs: int, seed: int = 1) -> Iterator[Found]:
+    """Versions exactly at the margin that must not be called proven; beta 5 %."""
+    quarter = Decimal("0.25")
+    counts, means = WORLDS["counts"], WORLDS["means"]
+    for name, world, margin in (
+        ("counts, relative margin", counts, {"margin_relative": quarter}),
+        ("counts, absolute margin", counts, {"margin_absolute": quarter * Decimal(str(counts.rate))}),
+        ("counts, independent, absolute margin", replace(counts, unevenness=0.0, rate=0.01),
+         {"margin_absolute": Decimal("0.0025")}),
+        ("latency, relative margin", WORLDS["latency"], {"margin_relative": quarter}),
+        ("means, relative margin", means, {"margin_relative": quarter}),
+        ("means, absolute margin", means, {"margin_absolute": quarter}),
+    ):  # fmt: skip
+        at_margin, tested = replace(world, ratio=1.25), plan(world, **margin)
+        hits = 0
+        for run in range(runs):
+            state = State(tested)
+            for look in at_margin.looks(seed + run):
+                state.update(look)
+            hits += state.proven_at is not None
+        yield Found(f"false promotion, {name}", hits, runs, 0.05)
+
+
+def missed_by_sequences(runs: int, seed: int = 1) -> Iterator[Found]:
+    """Reported 95 % sequences of ratio and difference, read every third look: rollouts in which one ever misses."""
+    for name, world in WORLDS.items():
+        for true_ratio in (1.0, 1.3):
+            played = replace(world, ratio=true_ratio)
+            missed = {"ratio": 0, "difference": 0}
+            for run in range(runs):
+                for what in _missed(played, seed + run):
+                    missed[what] += 1
+            for what, hits in missed.items():
+                yield Found(f"95 % sequence misses, {name}, {what}, true ratio {true_ratio}", hits, runs, 0.05)
+
+
+def _missed(world: World, seed: int) -> set[str]:
+    state, missed = State(plan(world)), set()
+    truth = {"ratio": world.ratio, "difference": world.rate * (world.ratio - 1)}
+    for look in world.looks(seed):
+        state.update(look)
+        if look.index % 3 != 2:
+            continue
+        metric = state.result().metrics["m"]
+        if isinstance(metric, MetricResult):
+            part = metric.parts[0]
+            for what, interval in (("ratio", part.ratio_interval), ("difference", part.difference_interval)):
+                if interval is not None and not interval.lower <= truth[what] <= interval.upper:
+                    missed.add(what)
+    return missed
+
+
+def false_success(runs: int, seed: int = 1) -> Iterator[Found]:
+    """A/A experiments of ten days, looked at every second day, one-sided 2.5 %; bounds from observed information."""
+    trial = Trial()
+    maximum = _information(trial)
+    for name, spending in DESIGNS.items():
+        design = monitoring.Design(spending, ALPHA, maximum, 5)
+        hits = sum(_crosses(design, trial, seed + run) for run in range(runs))
+        yield Found(f"false success, {name}", hits, runs, ALPHA)
+    hits = sum(_always_valid_excludes(trial, maximum, seed + run) for run in range(runs))
+    yield Found("false success, always valid", hits, runs, ALPHA)
+
+
+def _looks(trial: Trial, seed: int) -> list[tuple[BucketSums, BucketSums]]:
+    return list(trial.arms(seed))[1::2]
+
+
+def _information(trial: Trial) -> float:
+    """At the end, as a plan would have it from another period: the mean over ten."""
+    variances = []
+    for seed in range(10):
+        *_, (control, treatment) = trial.arms(10_000 + seed)
+        found = ratio.difference(control, treatment, 0.05)
+        assert isinstance(found, Comparison)
+        variances.append(found.se**2)
+    return len(variances) / sum(variances)
+
+
+def _crosses(design: monitoring.Design, trial: Trial, seed: int) -> bool:
+    """Whether a look ever crosses. Only looks with z above 1.9 are judged: no bound at 2.5 % is lower."""
+    readings: list[monitoring.Reading] = []
+    looks = _looks(trial, seed)
+    for k, (control, treatment) in enumerate(looks):
+        reading = monitoring.read(design, control, treatment)
+        assert isinstance(reading, monitoring.Reading)
+        readings.append(reading)
+        if reading.z > 1.9:
+            ended = k == len(looks) - 1
+            if monitoring.judge(design, readings, [None] * k, ended=ended).crossed:
+                return True
+    return False
+
+
+def _always_valid_excludes(trial: Trial, maximum: float, seed: int) -> bool:
+    for control, treatment in _looks(trial, seed):
+        found = pair(control, treatment)
+        assert isinstance(found, Pair)
+        if found.z() >= always_valid.halfwidth_one_sided(1.0, found.information, maximum, ALPHA):
+            return True
+    return False
+
+
+def power(runs: int, seed: int = 1) -> Iterator[Found]:
+    """Experiments of the planned size, variance from buckets of another period: success is found as often as
+    planned."""
+    base = Trial(users_per_arm=400)
+    *_, (before, _) = base.arms(20_000)
+    value = arm_value(before)
+    assert isinstance(value, ArmValue)
+    sd = sqrt(sum(before.x) * value.variance)
+    effect = 1.0
+    fractions = [0.2, 0.4, 0.6, 0.8, 1.0]
+    obf = DESIGNS["LD O'Brien-Fleming"]
+    for name, inflation in (("fixed horizon", 1.0), ("LD O'Brien-Fleming", _inflation(obf, fractions))):
+        total = planning.mean_total(effect, sd, 0.0, ALPHA, 0.2) * inflation
+        days = sum(before.x) / base.users_per_arm
+        trial = replace(base, users_per_arm=round(total / 2 / days), effect=effect)
+        if name == "fixed horizon":
+            hits = sum(_found_at_the_end(trial, seed + run) for run in range(runs))
+        else:
+            design = monitoring.Design(obf, ALPHA, _information(trial), 5)
+            hits = sum(_crosses(design, trial, seed + run) for run in range(runs))
+        yield Found(f"success found, {name}", hits, runs, 0.8, at_least=True)
+
+
+def _inflation(spending: Spending, fractions: list[float]) -> float:
+    return group_sequential.inflation(spending, ALPHA, 0.2, fractions)
+
+
+def _found_at_the_end(trial: Trial, seed: int) -> bool:
+    *_, (control, treatment) = trial.arms(seed)
+    found = ratio.difference(control, treatment, 2 * ALPHA)
+    return isinstance(found, Comparison) and found.ci[0] > 0
+
+
+SIMULATIONS: dict[str, Callable[[int], Iterator[Found]]] = {
+    "rollbacks": false_rollbacks,
+    "split": false_alarms_of_the_split,
+    "promotions": false_promotions,
+    "sequences": missed_by_sequences,
+    "designs": false_success,
+    "power": power,
+}
+
+
+def main() -> None:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks.statistics.guarantees", description=__doc__,
+                                     formatter_class=form)  # fmt: skip
+    parser.add_argument("--runs", type=int, default=100, help="simulated rollouts or experiments each (100)")
+    parser.add_argument("--only", choices=SIMULATIONS, action="append", help="may be given again")
+    options = parser.parse_args()
+    print("| what | runs | seen, % | promised, % | |\n|---|---:|---:|---:|---|", flush=True)
+    for name in options.only or SIMULATIONS:
+        for found in SIMULATIONS[name](options.runs):
+            promised = f"{'>=' if found.at_least else '<='} {100 * found.promised:.1f}"
+            verdict = "" if found.kept() else "**broken**"
+            print(f"| {found.what} | {found.runs} | {100 * found.rate:.1f} | {promised} | {verdict} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
