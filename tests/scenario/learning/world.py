@@ -194,7 +194,7 @@ class FakeAnalyzer:
 
 def template(image: str) -> dict[str, Any]:
     return {
-        "spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 80}]}]}
+        "spec": {"containers": [{"name": "model", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}]}
     }
 
 
@@ -490,10 +490,7 @@ class World:
         route, before = status["route"], status.get("ledger", [])
         strip = [{key: value for key, value in entry.items() if key != "generation"} for entry in before]
         generation = route["generation"] + (strip != ledger)
-        if strip == ledger:
-            new = before
-        else:
-            new = [{**entry, "generation": generation} for entry in ledger]
+        new = before if strip == ledger else [{**entry, "generation": generation} for entry in ledger]
         confirmed = route["confirmedGeneration"] if self.routers_deaf else generation
         changed = {**status, "ledger": new, "refusedRequests": refused, "route": self._route(generation, confirmed)}
         if changed != status:

@@ -9,20 +9,19 @@ import pytest
 from crossfade_operator.__main__ import main
 
 
-def test_the_learning_side_is_refused_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["learning"]) == 2
-    assert "run `crossfade-operator serving`" in capsys.readouterr().err
-
-
-def test_a_missing_setting_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("side", ["serving", "learning"])
+def test_a_missing_setting_is_named(
+    side: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("CROSSFADE_ANALYZER_URL", raising=False)
     monkeypatch.setenv("CROSSFADE_ROUTER_IMAGE", "envoy:1")
-    assert main(["serving"]) == 2
+    assert main([side]) == 2
     assert "set CROSSFADE_ANALYZER_URL: it is required" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("side", ["serving", "learning"])
 def test_a_missing_kubeconfig_is_said_with_what_to_do(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    side: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, value in {"ANALYZER_URL": "http://analyzer", "ROUTER_IMAGE": "envoy:1", "LISTEN": "127.0.0.1:0"}.items():
         monkeypatch.setenv(f"CROSSFADE_{name}", value)
@@ -30,7 +29,7 @@ def test_a_missing_kubeconfig_is_said_with_what_to_do(
         monkeypatch.setattr(f"crossfade_operator.__main__.{name}", lambda *_: None)
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    assert main(["serving"]) == 2
+    assert main([side]) == 2
     assert "set KUBECONFIG" in capsys.readouterr().err
 
 

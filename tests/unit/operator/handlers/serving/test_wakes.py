@@ -8,7 +8,6 @@ import pytest
 
 from crossfade_operator.handlers.serving.wakes import Wakes
 from crossfade_operator.ports.cluster import Key
-from crossfade_operator.runtime.metrics import MetricKey, References
 from tests.fakes.telemetry import FakeTelemetry
 
 
@@ -21,10 +20,9 @@ class Woken(list[Any]):
 
 class Rig:
     def __init__(self) -> None:
-        self.endpoints, self.metrics, self.references = Woken(), Woken(), References()
-        self.telemetry = FakeTelemetry()
-        queues: Any = (self.endpoints, self.metrics)
-        self.wakes = Wakes(lambda call: call(), *queues, self.references, self.telemetry)
+        self.endpoints, self.telemetry = Woken(), FakeTelemetry()
+        queue: Any = self.endpoints
+        self.wakes = Wakes(lambda call: call(), queue, self.telemetry)
 
 
 @pytest.fixture
@@ -38,10 +36,8 @@ def body(name: str = "ranker", generation: int = 1, **more: Any) -> dict[str, An
     return {"metadata": {**meta, "annotations": annotations}, **more}
 
 
-def rollout(*metrics: str, name: str = "ranker", generation: int = 1, **more: Any) -> dict[str, Any]:
-    uses = [{"metric": metric} for metric in metrics]
-    spec = {"endpoint": "web", "strategy": {"analysis": {"metrics": uses}}}
-    return body(name, generation, spec=spec, **more)
+def rollout(name: str = "ranker", generation: int = 1, **more: Any) -> dict[str, Any]:
+    return body(name, generation, spec={"endpoint": "web"}, **more)
 
 
 def test_an_endpoint_wakes_itself(rig: Rig) -> None:
@@ -92,21 +88,3 @@ def test_the_series_of_a_deleted_rollout_end(rig: Rig) -> None:
     rig.wakes.rollout("ADDED", rollout())
     rig.wakes.rollout("DELETED", rollout())
     assert ("rollout_gone", ("recs", "ranker"), {}) in rig.telemetry.told
-
-
-def test_a_metric_wakes_itself(rig: Rig) -> None:
-    rig.wakes.metric("ADDED", body("empty"))
-    assert rig.metrics == [MetricKey("recs", "empty")]
-
-
-def test_a_rollout_wakes_the_metrics_it_begins_to_use_and_no_built_in_ones(rig: Rig) -> None:
-    rig.wakes.rollout("ADDED", rollout("error-rate", "latency", "empty"))
-    rig.wakes.rollout("MODIFIED", rollout("empty", "slow", generation=2))
-    assert rig.metrics == [MetricKey("recs", "empty"), MetricKey("recs", "slow")]
-
-
-def test_a_deleted_rollout_uses_no_metric(rig: Rig) -> None:
-    rig.wakes.rollout("ADDED", rollout("empty"))
-    assert rig.references.used(MetricKey("recs", "empty"))
-    rig.wakes.rollout("DELETED", rollout("empty"))
-    assert not rig.references.used(MetricKey("recs", "empty"))

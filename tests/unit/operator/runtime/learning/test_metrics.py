@@ -9,17 +9,24 @@ import pytest
 
 from crossfade_analyzer.contract import (
     ContractReport,
-    Evaluation,
-    EvaluationRequest,
+    ExperimentEvaluation,
+    ExperimentPlan,
+    ExperimentPlanRequest,
+    ExperimentRequest,
     MetricSource,
     Reason,
 )
+from crossfade_operator.api.metric import MetricSpec
+from crossfade_operator.core.revision import revision_of
+from crossfade_operator.ports.learning import Name
 from crossfade_operator.ports.verdicts import Unavailable
-from crossfade_operator.runtime.metrics import CHECK_EVERY, RETRY_AFTER, MetricKey, MetricReconciler, References
-from tests.fakes.cluster import FakeCluster
+from crossfade_operator.runtime.learning.metrics import CHECK_EVERY, RETRY_AFTER, MetricReconciler
+from crossfade_operator.runtime.learning.references import References, User
+from tests.fakes.learning import FakeLearning
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-KEY = MetricKey("recs", "empty")
+KEY = Name("recs", "empty")
+RANKER = User("ModelRollout", Name("recs", "ranker"))
 HOLDS = ContractReport(holds=True, message="two counters with arm and abucket")
 BROKEN = ContractReport(holds=False, reason=Reason.CONTRACT_BROKEN, message="no label abucket")
 SILENT = ContractReport(holds=False, reason=Reason.METRICS_UNAVAILABLE, message="Prometheus does not answer")
@@ -39,7 +46,10 @@ class Verdicts:
         self.report: ContractReport | Unavailable = HOLDS
         self.asked: list[MetricSource] = []
 
-    async def evaluate(self, request: EvaluationRequest) -> Evaluation | Unavailable:
+    async def evaluate_experiment(self, request: ExperimentRequest) -> ExperimentEvaluation | Unavailable:
+        raise NotImplementedError
+
+    async def plan_experiment(self, request: ExperimentPlanRequest) -> ExperimentPlan | Unavailable:
         raise NotImplementedError
 
     async def check(self, source: MetricSource) -> ContractReport | Unavailable:
@@ -49,7 +59,8 @@ class Verdicts:
 
 class Rig:
     def __init__(self) -> None:
-        self.cluster, self.verdicts, self.clock = FakeCluster(), Verdicts(), Clock()
+        self.verdicts, self.clock = Verdicts(), Clock()
+        self.cluster = FakeLearning(self.clock.now)
         self.references = References()
         self.reconciler = MetricReconciler(self.cluster, self.verdicts, self.clock, self.references)
 
@@ -106,7 +117,7 @@ async def test_a_metric_that_is_used_is_checked_every_ten_minutes_and_one_that_i
     rig: Rig,
 ) -> None:
     assert await rig.reconciler.reconcile(KEY) is None
-    rig.references.set("recs", "ranker", frozenset({"empty"}))
+    rig.references.uses(RANKER, frozenset({"empty"}))
     assert await rig.reconciler.reconcile(KEY) == NOON + CHECK_EVERY
 
 
@@ -149,18 +160,25 @@ async def test_a_metric_that_is_gone_is_done_with(rig: Rig) -> None:
     assert rig.verdicts.asked == []
 
 
-class TestReferences:
-    def test_a_rollout_tells_which_metrics_it_did_not_use_before(self) -> None:
-        references = References()
-        assert references.set("recs", "a", frozenset({"x"})) == {MetricKey("recs", "x")}
-        assert references.set("recs", "a", frozenset({"x", "y"})) == {MetricKey("recs", "y")}
+async def test_every_revision_stays_on_record_after_an_edit(rig: Rig) -> None:
+    await rig.reconciler.reconcile(KEY)
+    first = rig.status["revision"]
+    rig.put("other_total")
+    await rig.reconciler.reconcile(KEY)
+    second = rig.status["revision"]
+    kept = [await rig.cluster.metric_revision(KEY, revision) for revision in (first, second)]
+    assert [spec["prometheus"]["numerator"] for spec in kept if spec] == ["empty_total", "other_total"]
+    for revision, spec in zip((first, second), kept, strict=True):
+        assert revision_of(MetricSpec.model_validate(spec).manifest()) == revision
 
-    def test_a_metric_is_used_while_any_rollout_of_its_namespace_uses_it(self) -> None:
-        references = References()
-        references.set("recs", "a", frozenset({"x"}))
-        references.set("recs", "b", frozenset({"x"}))
-        references.set("recs", "a", frozenset())
-        assert references.used(MetricKey("recs", "x"))
-        assert not references.used(MetricKey("search", "x"))
-        references.set("recs", "b", frozenset())
-        assert not references.used(MetricKey("recs", "x"))
+
+async def test_a_revision_is_the_metrics_own_and_goes_with_it(rig: Rig) -> None:
+    await rig.reconciler.reconcile(KEY)
+    rig.cluster.remove("Metric", "recs", "empty")
+    assert rig.cluster.all("ControllerRevision") == []
+
+
+async def test_a_revision_is_recorded_although_the_analyzer_is_away(rig: Rig) -> None:
+    rig.verdicts.report = AWAY
+    await rig.reconciler.reconcile(KEY)
+    assert len(rig.cluster.all("ControllerRevision")) == 1

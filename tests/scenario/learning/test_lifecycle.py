@@ -1,0 +1,476 @@
+"""An experiment from its draft to its archive: what people do, what is recorded, and what is left in the cluster."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from crossfade_analyzer.contract import ExperimentRequest
+from tests.scenario.learning import world as scripted
+from tests.scenario.learning.world import (
+    DECIDER,
+    NAMESPACE,
+    OWNER,
+    STABLE,
+    TREATMENT,
+    World,
+    answer,
+    experiment,
+    metric,
+    template,
+)
+
+
+async def running(world: World, **spec: Any) -> World:
+    world.apply(experiment(**spec))
+    await world.until_phase("Running")
+    return world
+
+
+async def decidable(world: World) -> World:
+    """Stopped, with its last look taken and its arms gone."""
+    await world.run(until=lambda: world.status.reason in ("DecisionPending", "DecisionIncomplete"))
+    return world
+
+
+async def test_a_better_model_is_shipped_and_nothing_but_records_is_left() -> None:
+    world = World()
+    before = set(world.cluster.objects)
+    world.analyzer.judge = scripted.better
+    await decidable(await running(world))
+    world.decide("Ship")
+    await world.until_phase("Decided")
+    world.edit(desiredState="Archived")
+    await world.until_phase("Archived")
+    assert world.phases == ["Draft", "InReview", "Approved", "Running", "Stopped", "Decided", "Archived"]
+    assert world.actions == ["Run", "Stop", "Ship"]
+    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
+    assert {address[0] for address in set(world.cluster.objects) - before} == {"Decision"}
+
+
+async def test_a_draft_is_left_alone() -> None:
+    world = World()
+    world.apply(experiment(desiredState="Draft"))
+    await world.run(seconds=3600)
+    assert (world.phases, world.actions, world.arms()) == (["Draft"], [], set())
+    assert world.status.reason == "NotAsked"
+
+
+async def test_a_ship_decision_holds_what_it_rests_on() -> None:
+    world = World(shipValidity="10d", retention="365d")
+    world.analyzer.judge = scripted.better
+    await running(world)
+    pinned = world.status.arms[1].model_digest
+    await decidable(world)
+    world.review("Dissent", "bob")
+    world.decide("Ship")
+    await world.until_phase("Decided")
+    ship = world.decisions[-1]
+    assert ship["subject"]["modelDigest"] == pinned
+    assert ship["subject"]["revision"] == world.status.arms[1].revision
+    assert (ship["actor"], ship["basis"], ship["recommendation"]) == (DECIDER, "Evidence", "Ship")
+    assert ship["evidence"] == {
+        "digest": world.status.evidence,
+        "locator": f"Experiment/recs/two-tower/{world.obj()['metadata']['uid']}/1",
+    }
+    assert ship["designHash"] == world.status.design_hash
+    assert ship["reviews"][0]["verdict"] == "Dissent"
+    assert ship["rationale"] == "as the numbers say"
+    assert ship["outcome"] == "Win"
+    at = world.status.transitions[-1].at
+    assert ship["expiresAt"] == (at + timedelta(days=10)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert ship["retainUntil"] == (at + timedelta(days=365)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    decision = next(obj for obj in world.cluster.all("Decision") if obj["spec"]["action"] == "Ship")
+    assert "ownerReferences" not in decision["metadata"]
+    assert decision["metadata"]["name"] == world.status.decision == "two-tower-exp-000003"
+
+
+async def test_every_transition_says_who_when_and_why() -> None:
+    world = World()
+    world.analyzer.judge = scripted.better
+    await decidable(await running(world))
+    world.decide("Abort")
+    world.review("Approve", "bob", action="Abort", reason="not worth it")
+    await world.until_phase("Decided")
+    told = [(one.phase.value, one.by, one.reason) for one in world.status.transitions]
+    assert told == [
+        ("Draft", "experiment@1", "NotAsked"),
+        ("InReview", OWNER, "RunAsked"),
+        ("Approved", "experiment@1", "DesignApproved"),
+        ("Running", "experiment@1", "Started"),
+        ("Stopped", "experiment@1", "ResultReached"),
+        ("Decided", DECIDER, "Aborted"),
+    ]
+    times = [one.at for one in world.status.transitions]
+    assert times == sorted(times)
+
+
+# The design ----------------------------------------------------------------------------------------------------
+
+
+async def test_users_take_part_only_once_every_router_has_confirmed_the_arms() -> None:
+    world = World()
+    world.routers_deaf = True
+    world.apply(experiment())
+    await world.run(until=lambda: world.status.reason == "RoutersConfirming")
+    await world.run(seconds=300)
+    assert world.status.started_at is None
+    assert world.analyzer.asked == []
+    world.routers_deaf = False
+    await world.until_phase("Running")
+    assert world.status.started_at == world.clock.time
+
+
+async def test_an_edit_of_a_metric_changes_nothing_of_a_running_experiment() -> None:
+    world = await running(World())
+    world.cluster.put(metric(prometheus={"numerator": "other_sum", "denominator": "other_count"}))
+    await world.run(seconds=300)
+    sources = {request.design.metrics[0].source.numerator for request in world.analyzer.asked}  # type: ignore[union-attr]
+    assert sources == {"plays_sum"}
+    assert len(world.analyzer.asked) >= 4
+
+
+async def test_a_promotion_changes_nothing_of_an_arm_that_is_the_stable_revision() -> None:
+    world = await running(World())
+    world.endpoint["status"]["stableRevision"] = "newstable1"
+    world.cluster.remove("ControllerRevision", NAMESPACE, f"ranker-{STABLE}")
+    await world.run(seconds=300)
+    control = next(obj for obj in world.cluster.all("Deployment") if "control" in obj["metadata"]["name"])
+    assert control["spec"]["template"]["spec"] == template("v1")["spec"]
+    assert world.status.arms[0].revision == STABLE
+    assert world.analyzer.asked[-1].fallback_revisions == ("newstable1",)
+    assert world.status.phase == "Running"
+
+
+async def test_a_deployment_that_somebody_deletes_comes_back_as_it_was() -> None:
+    world = await running(World())
+    world.cluster.remove("ControllerRevision", NAMESPACE, f"ranker-{STABLE}")
+    for deployment in world.cluster.all("Deployment"):
+        world.cluster.remove("Deployment", NAMESPACE, deployment["metadata"]["name"])
+    await world.run(seconds=120)
+    assert world.arms() == {"two-tower.control", "two-tower.treatment"}
+    assert world.status.phase == "Running"
+
+
+async def test_the_slice_is_asked_for_with_what_the_serving_side_needs() -> None:
+    world = await running(World())
+    request = world.status.slice_request
+    assert request is not None
+    assert (request.id, request.positions) == (f"{world.obj()['metadata']['uid']}/1", 200)
+    assert [(arm.label, arm.http_port, arm.weight) for arm in request.arms] == [
+        ("two-tower.control", 8080, 1),
+        ("two-tower.treatment", 8080, 1),
+    ]
+
+
+async def test_a_slice_that_is_refused_is_waited_for_with_the_reason_shown() -> None:
+    world = World()
+    world.full = "Experiment/other holds 80%, 10% is free"
+    world.apply(experiment())
+    await world.run(until=lambda: world.status.reason == "SliceRefused")
+    assert world.status.message == world.full
+    world.full = None
+    await world.until_phase("Running")
+
+
+async def test_arms_that_do_not_become_ready_are_shown_as_late_and_nobody_is_sent_to_them() -> None:
+    world = World()
+    world.crashing = {"treatment"}
+    world.apply(experiment())
+    await world.run(seconds=300)
+    assert (world.status.phase, world.status.reason) == ("Approved", "ArmsStarting")
+    await world.run(seconds=400)
+    assert world.status.reason == "ArmsLate"
+    assert "CrashLoopBackOff" in (world.status.message or "")
+    assert (world.status.slice_request, world.actions) == (None, [])
+    world.crashing = set()
+    await world.until_phase("Running")
+
+
+async def test_an_experiment_that_cannot_start_is_withdrawn_corrected_and_started() -> None:
+    world = World()
+    world.crashing = {"treatment"}
+    world.apply(experiment())
+    await world.run(seconds=60)
+    world.edit(desiredState="Draft")
+    await world.until_phase("Draft")
+    await world.run(seconds=60)
+    assert world.arms() == set()
+    world.crashing = set()
+    arms = [scripted.CONTROL, {**TREATMENT, "template": template("v3")}]
+    world.apply(experiment(design={"arms": arms}))
+    await world.until_phase("Running")
+    assert world.actions == ["Run"]
+
+
+# A run's ends ----------------------------------------------------------------------------------------------------
+
+
+async def test_harm_ends_a_run_at_once_and_a_good_result_only_after_the_shortest_runtime() -> None:
+    for judge, minutes, reason in ((scripted.worse, 1, "EvidenceOfHarm"), (scripted.better, 10, "ResultReached")):
+        world = await running(World())
+        world.analyzer.judge = judge
+        started = world.status.started_at
+        await world.until_phase("Stopped")
+        stopped = world.status.transitions[-1]
+        assert started is not None
+        assert (stopped.reason, stopped.at - started) == (reason, timedelta(minutes=minutes))
+
+
+async def test_the_longest_runtime_ends_a_run_without_a_result() -> None:
+    world = await running(World())
+    started = world.status.started_at
+    await world.until_phase("Stopped")
+    assert started is not None
+    assert world.status.transitions[-1].reason == "MaxRuntimeReached"
+    assert world.status.transitions[-1].at - started == timedelta(hours=1)
+
+
+async def test_the_longest_runtime_also_ends_a_run_whose_analyzer_is_away() -> None:
+    world = await running(World())
+    world.analyzer.judge = scripted.away
+    await world.until_phase("Interrupted")
+    await world.until_phase("Stopped")
+    assert world.status.transitions[-1].reason == "MaxRuntimeReached"
+    world.decide("Abort")
+    await world.run(seconds=600)
+    assert world.status.phase == "Stopped"
+    assert "the last look at the evidence is still to be taken" in (world.status.message or "")
+    world.analyzer.judge = scripted.collecting
+    await world.until_phase("Decided")
+
+
+async def test_the_last_planned_look_ends_a_run() -> None:
+    world = await running(World())
+    world.analyzer.judge = lambda request, windows: answer(request, windows, final=True)
+    await world.until_phase("Stopped")
+    assert world.status.transitions[-1].reason == "PlanComplete"
+    asked = len(world.analyzer.asked)
+    await world.run(seconds=600)
+    assert len(world.analyzer.asked) == asked, "nothing is asked after the last look"
+
+
+async def test_asked_to_stop_it_stops_and_keeps_the_arms_until_no_router_sends_anybody() -> None:
+    world = await running(World())
+    world.serving_away = True
+    world.edit(desiredState="Stopped")
+    await world.until_phase("Stopped")
+    await world.run(seconds=300)
+    assert world.status.slice_request is None
+    assert world.arms() == {"two-tower.control", "two-tower.treatment"}
+    assert world.status.stopped_at is None
+    world.serving_away = False
+    await world.run(until=lambda: world.arms() == set())
+    assert world.status.stopped_at is not None
+    stop = next(spec for spec in world.decisions if spec["action"] == "Stop")
+    assert (stop["basis"], stop["actor"]) == ("Human", OWNER)
+
+
+async def test_the_last_look_is_taken_after_the_last_user() -> None:
+    world = await running(World())
+    world.edit(desiredState="Stopped")
+    await decidable(world)
+    last = world.analyzer.asked[-1]
+    assert last.ended
+    assert last.stopped_at == world.status.stopped_at
+    assert world.status.final
+
+
+async def test_a_deleted_experiment_takes_its_arms_along_and_leaves_its_decisions() -> None:
+    world = await running(World())
+    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
+    await world.turn()
+    assert world.arms() == set()
+    assert world.holders() == set()
+    assert world.actions == ["Run"]
+
+
+# Interruptions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("judge", "reason"),
+    [(scripted.away, "AnalyzerUnavailable"), (scripted.broken, "ContractBroken")],
+    ids=["the analyzer is away", "a contract is broken"],
+)
+async def test_without_looks_a_run_is_interrupted_keeps_its_users_and_goes_on_with_its_evidence(
+    judge: Any, reason: str
+) -> None:
+    world = await running(World())
+    await world.run(seconds=200)
+    before = world.status
+    world.analyzer.judge = judge
+    await world.until_phase("Interrupted")
+    assert world.status.reason == reason
+    await world.run(seconds=300)
+    assert world.holders() == {"Experiment/two-tower"}
+    assert (world.status.evidence, world.status.windows) == (before.evidence, before.windows)
+    world.analyzer.judge = scripted.collecting
+    await world.until_phase("Running")
+    assert world.phases[-2:] == ["Interrupted", "Running"]
+    assert world.status.started_at == before.started_at
+    assert world.status.windows > before.windows
+
+
+async def test_without_its_grant_a_run_is_interrupted_and_nothing_is_asked() -> None:
+    world = await running(World())
+    world.full = "a rollout took everything"
+    await world.until_phase("Interrupted")
+    assert (world.status.reason, world.status.message) == ("GrantLost", world.full)
+    asked = len(world.analyzer.asked)
+    await world.run(seconds=300)
+    assert len(world.analyzer.asked) == asked
+    world.full = None
+    await world.until_phase("Running")
+
+
+async def test_an_arm_whose_pods_fail_is_shown_and_the_run_goes_on() -> None:
+    world = await running(World())
+    world.crashing = {"treatment"}
+    await world.run(seconds=300)
+    status, message = world.condition("ArmsReady")
+    assert (world.status.phase, status) == ("Running", "False")
+    assert "treatment: 0 of 2 pods are ready" in message
+    assert len(world.analyzer.asked) >= 4
+
+
+async def test_another_model_in_an_arm_makes_the_run_invalid_and_takes_its_users_out() -> None:
+    world = await running(World())
+    world.images["treatment"] = "swapped"
+    await world.until_phase("Invalid")
+    assert world.status.reason == "ModelChanged"
+    await world.run(seconds=60)
+    assert (world.arms(), world.holders()) == (set(), set())
+    assert world.actions == ["Run", "Invalidate"]
+    assert world.decisions[-1]["outcome"] == "Invalid"
+
+
+async def test_a_check_that_failed_for_good_makes_the_run_invalid_at_its_end() -> None:
+    world = await running(World())
+    world.analyzer.judge = scripted.skewed
+    await world.run(seconds=300)
+    assert world.status.phase == "Running"
+    assert not world.status.checks[0].passed
+    world.edit(desiredState="Stopped")
+    await world.until_phase("Invalid")
+    assert world.actions == ["Run", "Stop", "Invalidate"]
+    assert "not split" in world.decisions[-1]["message"]
+
+
+# More runs, dry runs, A/A ------------------------------------------------------------------------------------------
+
+
+async def test_another_run_begins_anew_and_supersedes_the_former_decision() -> None:
+    world = World()
+    world.analyzer.judge = scripted.worse
+    await decidable(await running(world))
+    world.decide("Abort")
+    await world.until_phase("Decided")
+    world.analyzer.judge = scripted.better
+    world.edit(run=2, decision=None, design={**scripted.DESIGN, "slice": "10%"})
+    await world.until_phase("Running")
+    assert world.status.run == 2
+    assert (world.status.results, world.status.decision) == ((), None)
+    await decidable(world)
+    world.decide("Ship")
+    await world.until_phase("Decided")
+    assert world.actions == ["Run", "Stop", "Abort", "Run", "Stop", "Ship"]
+    assert world.decisions[-1]["supersedes"] == "two-tower-exp-000003"
+    assert world.decisions[-1]["subject"]["attempt"] == 2
+    assert len(world.analyzer.windows) == 2, "each run has evidence of its own"
+
+
+async def test_a_new_run_waits_until_the_arms_of_the_one_before_are_gone() -> None:
+    world = World()
+    world.analyzer.judge = scripted.worse
+    await running(world)
+    world.serving_away = True
+    world.images["treatment"] = "swapped"
+    await world.until_phase("Invalid")
+    world.edit(run=2)
+    await world.run(seconds=300)
+    assert (world.status.run, world.status.phase) == (1, "Invalid")
+    world.images.clear()
+    world.serving_away = False
+    await world.run(until=lambda: world.status.run == 2)
+    await world.until_phase("Running")
+
+
+async def test_a_namesake_of_a_deleted_experiment_numbers_its_decisions_on() -> None:
+    world = await running(World())
+    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
+    await world.turn()
+    await running(world)
+    assert [obj["metadata"]["name"] for obj in world.cluster.all("Decision")] == [
+        "two-tower-exp-000001",
+        "two-tower-exp-000002",
+    ]
+
+
+async def test_a_dry_run_is_played_at_once_without_pods_users_or_decisions() -> None:
+    world = World()
+    values = [{"arm": "control", "value": "3"}, {"arm": "treatment", "value": "3.1"}]
+    world.cluster.put(metric(mock={"requestsPerMinute": 500, "values": values}))
+    began = world.clock.time
+    world.analyzer.judge = lambda request, windows: (
+        scripted.better(request, windows) if windows > 5 else scripted.collecting(request, windows)
+    )
+    world.apply(experiment(dryRun=True))
+    await decidable(world)
+    assert world.clock.time - began < timedelta(minutes=1)
+    assert world.status.outcome == "Win"
+    world.decide("Ship")
+    await world.until_phase("Decided")
+    assert (world.actions, world.arms(), world.holders(), world.status.decision) == ([], set(), set(), None)
+    asked = world.analyzer.asked[0]
+    assert asked.design.mock is not None
+    assert {name: dict(made.values) for name, made in asked.design.mock.metrics.items()}["plays"].keys() == {
+        "control",
+        "treatment",
+    }
+    assert asked.since == began - timedelta(hours=1)
+
+
+async def test_an_aa_experiment_out_of_tolerance_suspends_the_verdicts_of_others() -> None:
+    world = World()
+    world.names.append(scripted.Name(NAMESPACE, "aa"))
+
+    def judge(request: ExperimentRequest, windows: int) -> Any:
+        if "/aa/" not in request.subject:
+            return scripted.better(request, windows)
+        name = scripted.CheckName.FALSE_POSITIVE_RATE
+        check = scripted.Check(name=name, passed=windows < 3, message="11% of tests at 5%")
+        return answer(request, windows, checks=(check,))
+
+    world.analyzer.judge = judge
+    twin = {"name": "twin", "role": "Treatment", "revision": "Stable"}
+    world.apply(experiment("aa", {"arms": [scripted.CONTROL, twin]}, type="AA"))
+    await running(world, design={"minRuntime": "30m"})
+    await world.until_phase("Interrupted")
+    assert world.status.reason == "CalibrationOff"
+    assert "11% of tests at 5%" in (world.status.message or "")
+    before = world.status
+    await world.run(seconds=1800)
+    assert world.status.phase == "Interrupted", "no verdict is acted on"
+    assert world.status.windows > before.windows, "evidence is kept all the same"
+    assert world.status.recommended_at == before.recommended_at
+    assert world.status_of("aa").phase == "Running"
+    world.edit("aa", desiredState="Stopped")
+    await world.run(seconds=60)
+    world.edit("aa", decision={"action": "Abort", "by": DECIDER, "rationale": "the measuring is repaired"})
+    world.edit("aa", desiredState="Archived")
+    await world.run(until=lambda: world.status_of("aa").phase == "Archived")
+    await world.until_phase("Stopped")
+    assert world.status.transitions[-1].reason == "ResultReached"
+
+
+async def test_exclusions_are_passed_on_for_all_arms_alike() -> None:
+    world = await running(World())
+    await world.run(seconds=90)
+    world.edit(exclusions=[{"from": "2026-03-01T12:01:00Z", "to": "2026-03-01T12:02:00Z", "reason": "INC-1"}])
+    await world.run(seconds=120)
+    (excluded,) = world.analyzer.asked[-1].exclusions
+    assert (excluded.reason, (excluded.end - excluded.start).total_seconds()) == ("INC-1", 60)
+    assert world.analyzer.asked[0].exclusions == ()
