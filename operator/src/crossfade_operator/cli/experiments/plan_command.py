@@ -22,7 +22,7 @@ from crossfade_operator.cli.session import Session
 from crossfade_operator.cli.values import Obj
 from crossfade_operator.core.experiment.view import View
 
-EXIT_CANNOT_START, EXIT_NOT_KNOWN = 3, 4
+EXIT_NOT_WORTH_IT, EXIT_NOT_KNOWN = 3, 4
 
 
 def add(verbs: Verbs) -> None:
@@ -58,8 +58,8 @@ def _plan(session: Session, options: argparse.Namespace) -> int:
         session.give(planning.as_values(plan), options.output)
     else:
         session.say(plan_render.page(plan, session.paint, session.wide))
-    if not plan.can_start:
-        return EXIT_CANNOT_START
+    if not plan.can_start or (analysis is not None and not analysis.feasible):
+        return EXIT_NOT_WORTH_IT
     return EXIT_NOT_KNOWN if analysis is None else 0
 
 
@@ -71,7 +71,7 @@ def _analysis(session: Session, options: argparse.Namespace, view: View) -> tupl
     try:
         return Analyzer(session.cluster, options.analyzer).plan(asked), None
     except Problem as problem:
-        return None, " ".join(part for part in (str(problem), problem.hint) if part)
+        return None, "; ".join(part.rstrip(".") for part in (str(problem), problem.hint) if part)
 
 
 def _contracts(session: Session) -> Mapping[str, str]:

@@ -66,6 +66,8 @@ def _start(plan: Planned) -> str:
         count = len(plan.obstacles) + bool(plan.changes_asked)
         return f"no: {several(count, 'thing')} {'keep' if count > 1 else 'keeps'} it from starting"
     missing = plan.reviewing.missing
+    if plan.analysis and not plan.analysis.feasible:
+        return "it could start, and would end without enough evidence: see below"
     return f"when {several(missing, 'more approval')} {'are' if missing > 1 else 'is'} given" if missing else "yes"
 
 

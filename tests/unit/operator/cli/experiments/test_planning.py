@@ -104,14 +104,20 @@ def test_conflicts_changes_and_refusals_keep_it_from_starting(
     )
     around[0]["spec"]["design"]["slice"] = "35%"
     around[-1]["spec"]["subject"]["design"] = _hash(command)
-    refused = {
-        **ANSWER,
-        "feasible": False,
-        "refusals": ["plays: 71 days are needed, and maxRuntime is 28d; ask for more"],
-    }
+    broken = {**ANSWER["metrics"][0], "holds": False, "message": "no series counts arm control"}
+    short = "71 days are needed, and maxRuntime is 28d; ask for more users"
+    refused = {**ANSWER, "feasible": False, "refusals": [short], "metrics": [broken, *ANSWER["metrics"][1:]]}
     code, page, _ = command("plan", "exp/new-ranker", answer=refused)
     assert code == 3
     golden("plan-refused", page)
+
+
+def test_an_experiment_that_would_not_reach_its_power_is_not_worth_starting(command: Callable[..., Any]) -> None:
+    short = "71 days are needed, and maxRuntime is 28d; ask for more users"
+    code, page, _ = command("plan", "exp/new-ranker", answer={**ANSWER, "feasible": False, "refusals": [short]})
+    assert code == 3
+    assert "could start, and would end without enough evidence: see below" in " ".join(page.split())
+    assert short in " ".join(page.split())
 
 
 @pytest.mark.parametrize(
