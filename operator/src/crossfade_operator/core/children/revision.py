@@ -67,11 +67,8 @@ def service(rollout: Mapping[str, Any], revision: str, template: Mapping[str, An
 
 
 def deployment(rollout: Mapping[str, Any], revision: str, template: Mapping[str, Any], replicas: int) -> dict[str, Any]:
-    """The revision's Deployment. Its template is the user's with our labels added; it is never edited afterwards."""
+    """The revision's Deployment. Its template is never edited afterwards."""
     name = rollout["metadata"]["name"]
-    ours = labels(rollout["spec"]["endpoint"], name, revision)
-    metadata = dict(template.get("metadata", {}))
-    metadata["labels"] = {**metadata.get("labels", {}), **ours}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -80,9 +77,19 @@ def deployment(rollout: Mapping[str, Any], revision: str, template: Mapping[str,
             "replicas": replicas,
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": selector(name, revision)},
-            "template": {**template, "metadata": metadata},
+            "template": pods(template, labels(rollout["spec"]["endpoint"], name, revision)),
         },
     }
+
+
+def pods(template: Mapping[str, Any], ours: Mapping[str, str]) -> dict[str, Any]:
+    """The user's template with our labels added, and without a ServiceAccount's token unless it asks for one.
+
+    A model server has no business with the API server, and Kubernetes would mount a token into every pod.
+    """
+    metadata = dict(template.get("metadata") or {})
+    metadata["labels"] = {**(metadata.get("labels") or {}), **ours}
+    return {**template, "metadata": metadata, "spec": {"automountServiceAccountToken": False, **template["spec"]}}
 
 
 def ports_of(template: Mapping[str, Any]) -> dict[str, int]:

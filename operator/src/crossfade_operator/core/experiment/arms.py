@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from crossfade_operator.api.experiment_status import ArmStatus, ExperimentPhase, RequestedArm, SliceRequest
-from crossfade_operator.core.children.revision import GRPC_PORT, HTTP_PORT, owner_of, ports_of
+from crossfade_operator.core.children.revision import GRPC_PORT, HTTP_PORT, owner_of, pods, ports_of
 from crossfade_operator.core.effects import Apply, Delete, Effect
 from crossfade_operator.core.experiment.view import Turn, View, label_of
 from crossfade_operator.core.revision import revision_of
@@ -73,11 +73,9 @@ def record(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]:
 
 
 def deployment(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]:
-    """The arm's Deployment: the template as written, with our labels added; it is never edited afterwards."""
+    """The arm's Deployment. Its template is never edited afterwards."""
     meta = experiment["metadata"]
     ours = labels(experiment["spec"]["endpoint"], meta["name"], arm.name, arm.revision)
-    metadata = dict(template.get("metadata", {}))
-    metadata["labels"] = {**(metadata.get("labels") or {}), **ours}
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -86,7 +84,7 @@ def deployment(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]
             "replicas": arm.replicas,
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": selector(meta["name"], arm.name, arm.revision)},
-            "template": {**template, "metadata": metadata},
+            "template": pods(template, ours),
         },
     }
 

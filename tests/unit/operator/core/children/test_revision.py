@@ -54,7 +54,7 @@ def test_the_deployment_runs_the_template_with_our_labels_added() -> None:
     meta = made["template"]["metadata"]
     assert meta["labels"] == {"app": "ranker", **labels("ranking", "ranker", REVISION)}
     assert meta["annotations"] == {"team": "recs"}
-    assert made["template"]["spec"] == TEMPLATE["spec"]
+    assert made["template"]["spec"] == {"automountServiceAccountToken": False, **TEMPLATE["spec"]}
     assert made["selector"]["matchLabels"].items() <= meta["labels"].items()
     assert TEMPLATE["metadata"]["labels"] == {"app": "ranker"}, "the template itself is left alone"
 
@@ -83,3 +83,10 @@ def test_the_ports_that_are_served(ports: list[tuple[str | None, int]], expected
     listed = [{"name": name, "containerPort": port} for name, port in ports]
     found = ports_of({"spec": {"containers": [{"name": "log"}, {"name": "model", "ports": listed}]}})
     assert list(found.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_model_server_gets_a_token_only_if_its_template_asks_for_one(asked: bool) -> None:
+    wanting = {**TEMPLATE, "spec": {**TEMPLATE["spec"], "automountServiceAccountToken": asked}}
+    made = deployment(ROLLOUT, REVISION, wanting, 1)["spec"]["template"]["spec"]
+    assert made["automountServiceAccountToken"] is asked
