@@ -121,7 +121,8 @@ class Reconciler:
         due = [await self._endpoint_turn(world, world.endpoint, entitled), timing.due_at(after)]
         await act.apply_all(self._actors(world, recorded), _farewell(rollout, kept, world, turn))
         news = self._records.problem(rollout) != view.unrecorded
-        if self._remember(rollout, refused) or news or _moved(view.status, turn.status):
+        moved = _moved(view.status, turn.status) and not _waits_for_news(world, turn)
+        if self._remember(rollout, refused) or news or moved:
             return world.now
         return min(filter(None, due), default=None)
 
@@ -252,6 +253,17 @@ def _moved(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
     """Whether the turn made a move, so that the next one may follow at once."""
     stages = [status.candidate.stage if status.candidate else None for status in (before, after)]
     return before.decision_count != after.decision_count or stages[0] is not stages[1]
+
+
+def _waits_for_news(world: World, turn: Turn) -> bool:
+    """Whether nothing can follow before the watch tells of a Deployment that was only just asked for."""
+    candidate = turn.status.candidate
+    if candidate is None or candidate.stage is not Stage.STARTING:
+        return False
+    return not any(
+        one["metadata"]["labels"].get("crossfade.dev/revision") == candidate.revision
+        for one in world.children.deployments
+    )
 
 
 def _is_awaited(view: View) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from crossfade_operator.ports.cluster import Conflict
 from crossfade_operator.runtime.reconcile import CONFIRMING, FRESH, LATE
 from tests.fakes.cluster import Crash
+from tests.scenario import world as scripted
 from tests.scenario.world import KEY, STEPS, World, endpoint, revision, rollout
 
 
@@ -171,6 +172,28 @@ async def test_router_objects_that_are_refused_are_shown_and_tried_again(settled
 
 async def test_after_a_move_the_next_turn_follows_at_once(settled: World) -> None:
     settled.apply(rollout("v2"))
+    await settled.turn()
+    settled.annotate("abort", "now")
+    outcome = await settled.turn()
+    assert outcome is not None
+    assert outcome.requeue_at == settled.clock.time
+
+
+async def test_a_start_waits_for_what_the_watch_tells_of_its_new_deployment() -> None:
+    world = World()
+    world.apply(rollout("v1"))
+    outcome = await world.turn()
+    assert outcome is not None
+    assert world.status.candidate is not None
+    assert outcome.requeue_at == world.status.candidate.deadline_at, "nothing can follow before that by itself"
+
+
+async def test_a_start_of_a_revision_that_is_there_already_goes_on_at_once(settled: World) -> None:
+    settled.apply(rollout("v2"))
+    await settled.run(until=lambda: scripted.revision("v2") in settled.deployed())
+    settled.annotate("abort", "now")
+    await settled.run(until=lambda: settled.status.candidate is None)
+    settled.annotate("retry", "now")
     outcome = await settled.turn()
     assert outcome is not None
     assert outcome.requeue_at == settled.clock.time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import replace
 from functools import lru_cache
 
@@ -13,6 +14,9 @@ from crossfade_operator.core.envoy.listeners import public_listeners
 from crossfade_operator.core.envoy.places import Json, Places, typed
 from crossfade_operator.core.envoy.routes import route_configuration
 from crossfade_operator.core.routing import InvalidTable, RoutingTable, check
+
+REMEMBERED = 1024
+"""Tables whose files are kept, packed to some KiB each. A turn that changes nothing, and most do, renders nothing."""
 
 MOST_BYTES = 1_000_000
 """A ConfigMap holds 1 MiB in all."""
@@ -24,23 +28,31 @@ def render(table: RoutingTable, places: Places | None = None) -> dict[str, str]:
     A file changes only when its content does, so a new split of the users leaves listeners and clusters alone.
     Raises `InvalidTable` with a sentence when a router would refuse the table or serve users wrongly.
     """
-    return dict(_files(table, places or Places()))
+    return _files(table, places or Places())
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=REMEMBERED)
 def content_digest(table: RoutingTable, places: Places | None = None) -> str:
     """SHA-256 (hex) of what the routers read, generation and decision left out.
 
     It also changes when a newer version of ours renders the same table in another way, so that the routers get that.
     Raises `InvalidTable` as `render` does.
     """
-    files = _files(replace(table, generation=0, decision=""), places or Places())
+    files = _rendered(replace(table, generation=0, decision=""), places or Places())
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
-@lru_cache(maxsize=16)
 def _files(table: RoutingTable, where: Places) -> dict[str, str]:
-    """A turn that changes nothing, and most do, costs nothing here."""
+    files: dict[str, str] = json.loads(zlib.decompress(_packed(table, where)))
+    return files
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _packed(table: RoutingTable, where: Places) -> bytes:
+    return zlib.compress(json.dumps(_rendered(table, where)).encode(), level=1)
+
+
+def _rendered(table: RoutingTable, where: Places) -> dict[str, str]:
     check(table)
     files = {
         "envoy.yaml": json.dumps(bootstrap(table.endpoint, table.unit_header, where), indent=2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_operator.core import routing
-from crossfade_operator.core.envoy import render
+from crossfade_operator.core.envoy import content_digest, render
 from crossfade_operator.core.rollout.machine import MOST_RETIRING
 from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice
 
@@ -154,6 +155,15 @@ def test_as_many_revisions_as_a_rollout_keeps_fit_into_a_table() -> None:
     ]
     slices = (Slice("candidate", kept[1], ((0, 99),)), Slice("holdout", kept[2], ((980, 999),)))
     render(replace(TABLE, stable=kept[0], slices=slices, known=tuple(kept[3:])))
+
+
+def test_a_table_that_was_rendered_before_is_not_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 endpoints take turns: rendering a table costs more than all the rest of a turn that changes nothing."""
+    tables = [replace(TABLE, endpoint=f"recs/ranker-{number}") for number in range(100)]
+    first = [(render(table), content_digest(table)) for table in tables]
+    module = importlib.import_module("crossfade_operator.core.envoy.render")
+    monkeypatch.setattr(module, "check", lambda _: pytest.fail("rendered again"))
+    assert [(render(table), content_digest(table)) for table in tables] == first
 
 
 def test_an_impossible_table_is_refused_before_it_is_rendered() -> None:
