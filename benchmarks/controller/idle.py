@@ -31,7 +31,8 @@ from tests.fakes.telemetry import FakeTelemetry
 
 NAMESPACE = "idle"
 AT_ONCE = 16
-GIVE_UP_AFTER = 1200.0
+GIVE_UP_AFTER = 900.0
+TELL_EVERY = 15.0
 LOOK_EVERY = 1.0
 """Seconds between looks at the controller's metrics, which cost it some milliseconds each."""
 SETTLED_FOR = 10.0
@@ -158,10 +159,14 @@ async def _create(api: Api, numbers: Sequence[int]) -> None:
 
 async def _until(what: str, measured: Measured, check: Callable[[], Awaitable[str | None]]) -> None:
     """Return when `check` finds nothing missing."""
-    until = time.monotonic() + GIVE_UP_AFTER
+    began = told = time.monotonic()
     while missing := await check():
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > began + GIVE_UP_AFTER:
             raise ClusterError(f"not all {what} within {GIVE_UP_AFTER:.0f} s: {missing}")
+        if now > told + TELL_EVERY:
+            say(f"not all {what} after {now - began:.0f} s, load average {load_average():.0f}: {missing}")
+            told = now
         await measured.reconciles()
         await asyncio.sleep(LOOK_EVERY)
 
