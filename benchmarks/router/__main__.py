@@ -1,12 +1,15 @@
-"""What the router costs, and whether it loses a request: `python -m benchmarks.router`.
+"""What the router costs, and whether it loses a request: `python -m benchmarks.router [load|instructions]`.
 
 Ratios are of interleaved pairs: each slice of a variant is compared with the plain Envoy's slices right before and
 after it, so that a machine that gets slower or busier moves both. Everything runs on loopback, one worker each.
+Instructions are counted by callgrind, on a machine of any busyness.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import platform
 import tempfile
 import time
@@ -15,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.router import instructions
 from benchmarks.router.load import CONNECTIONS, Result, Wrk, run
 from benchmarks.router.plain import Plain
-from benchmarks.router.report import Count, Ratios, markdown, write_section
+from benchmarks.router.report import Count, Ratios, instructions_table, markdown, write_section
 from crossfade_operator.core.routing import Backend, RoutingTable, Slice
 from tests.dataplane.rig import Model, Router, stopping
 
@@ -58,28 +62,48 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.router", description=__doc__)
-    parser.add_argument("--pairs", type=int, default=25, help="slices for each variant (default 25, of 2 s)")
-    parser.add_argument("--changes", type=int, default=500, help="table changes under load (default 500)")
-    parser.add_argument("--kills", type=int, default=3, help="kill -9 of the candidate under load (default 3)")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the section Router of this file")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        text = _measure(Path(directory), options)
-    print(text)
-    if options.write:
-        write_section(options.write, "Router", text)
-
-
-def _measure(directory: Path, options: argparse.Namespace) -> str:
+@contextlib.contextmanager
+def _models(directory: Path) -> Iterator[World]:
     stable = Model("stable", directory / "stable", answer={"x-reward": "7"}).start()
     candidate = Model("candidate", directory / "candidate", answer={"x-reward": "7"}).start()
     with stopping(stable, candidate):
-        world = World(directory, stable, candidate)
-        plain_results, ratios = _compare(world, options.pairs)
-        counts = [_changes(world, options.changes), _kills(world, options.kills)]
-    return markdown(f"{platform.machine()}, {CONNECTIONS} connections", plain_results, ratios, counts)
+        yield World(directory, stable, candidate)
+
+
+def _load(world: World, options: argparse.Namespace) -> str:
+    plain_results, ratios = _compare(world, options.pairs)
+    counts = [_changes(world, options.changes), _kills(world, options.kills)]
+    loads = os.getloadavg()
+    machine = f"{platform.machine()}, {CONNECTIONS} connections, load average {loads[1]:.0f}"
+    return markdown(machine, plain_results, ratios, counts)
+
+
+COUNTED: dict[str, dict[str, Any]] = {
+    "everything on": {},
+    "everything on, reward counted": {"reward_header": "x-reward"},
+    "everything on, unit from a known cookie": {"unit_cookie": "uid"},
+    "everything on, and three latency bounds met": {"latency_bounds": (*instructions.SEEN, *instructions.UNSEEN[3:])},
+}
+
+
+def _instructions(world: World, _: argparse.Namespace) -> str:
+    counted = {}
+    for number, (name, changes) in enumerate(COUNTED.items()):
+        _announce(f"counting: {name}")
+        table = world.table(**{"latency_bounds": instructions.UNSEEN, **changes})
+        router = Router(world.directory / f"counted-{number}", table, start=instructions.Counted)
+        counted[name] = instructions.per_request(router)
+    for name, bare in (("plain Envoy", False), ("plain Envoy without an edge's settings", True)):
+        _announce(f"counting: {name}")
+        plain = Plain(world.directory, world.stable, bare=bare, start=instructions.Counted)
+        counted[name] = instructions.per_request(plain)
+    return instructions_table(counted, "plain Envoy")
+
+
+PARTS: dict[str, tuple[str, Callable[[World, argparse.Namespace], str]]] = {
+    "load": ("Router", _load),
+    "instructions": ("Router, counted in instructions", _instructions),
+}
 
 
 def _compare(world: World, pairs: int) -> tuple[list[Result], list[Ratios]]:
@@ -147,6 +171,23 @@ def _under_load(name: str, router: Router, acts: Callable[[], Iterator[None]]) -
 
 def _announce(text: str) -> None:
     print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.router", description=__doc__)
+    parser.add_argument("--pairs", type=int, default=25, help="slices for each variant (default 25, of 2 s)")
+    parser.add_argument("--changes", type=int, default=500, help="table changes under load (default 500)")
+    parser.add_argument("--kills", type=int, default=3, help="kill -9 of the candidate under load (default 3)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="replace the section Router of this file")
+    parser.add_argument("name", nargs="?", choices=tuple(PARTS), help="one of them; none: both")
+    options = parser.parse_args()
+    for name in [options.name] if options.name else PARTS:
+        title, measure = PARTS[name]
+        with tempfile.TemporaryDirectory() as directory, _models(Path(directory)) as world:
+            text = measure(world, options)
+        print(text)
+        if options.write:
+            write_section(options.write, title, text)
 
 
 if __name__ == "__main__":

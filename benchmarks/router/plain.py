@@ -1,4 +1,8 @@
-"""What the router is compared with: the same Envoy with one cluster and nothing else."""
+"""What the router is compared with: the same Envoy with one cluster and nothing else.
+
+It has what people give an Envoy that faces clients, as the router does: the client's address is taken from the
+connection, idle connections and slow requests end. A `bare` one has not even these settings.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +13,29 @@ import yaml
 
 from tests.dataplane.rig import LOOPBACK, Envoy, Model, free_ports
 
+_EDGE: dict[str, Any] = {
+    "use_remote_address": True,
+    "stream_idle_timeout": "300s",
+    "request_headers_timeout": "10s",
+    "common_http_protocol_options": {"idle_timeout": "300s"},
+}
 _FILTERS = "type.googleapis.com/envoy.extensions.filters"
 
 
 class Plain:
     """A plain reverse proxy to `model`: no table, no metrics of ours, no retries, no health checks."""
 
-    def __init__(self, directory: Path, model: Model) -> None:
+    def __init__(self, directory: Path, model: Model, *, bare: bool = False, start: type[Envoy] = Envoy) -> None:
         self.port, admin = free_ports(2)
-        config = directory / "plain.yaml"
-        config.write_text(yaml.safe_dump(_config(self.port, admin, model.port)))
-        self.envoy = Envoy(config, admin).wait_ready()
+        config = directory / ("bare.yaml" if bare else "plain.yaml")
+        config.write_text(yaml.safe_dump(_config(self.port, admin, model.port, {} if bare else _EDGE)))
+        self.envoy = start(config, admin).wait_ready()
 
     def stop(self) -> None:
         self.envoy.stop()
 
 
-def _config(port: int, admin: int, upstream: int) -> dict[str, Any]:
+def _config(port: int, admin: int, upstream: int, more: dict[str, Any]) -> dict[str, Any]:
     endpoint = {"endpoint": {"address": _address(upstream)}}
     assignment = {"cluster_name": "model", "endpoints": [{"lb_endpoints": [endpoint]}]}
     cluster = {"name": "model", "connect_timeout": "1s", "load_assignment": assignment}
@@ -34,6 +44,7 @@ def _config(port: int, admin: int, upstream: int) -> dict[str, Any]:
     manager = {
         "@type": f"{_FILTERS}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "plain",
+        **more,
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
     }
