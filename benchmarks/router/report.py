@@ -84,7 +84,7 @@ def instructions_table(counted: Mapping[str, float], base: str) -> str:
     lines = [
         "`python -m benchmarks.router instructions`: instructions of the worker thread per request, in user space,",
         "counted by callgrind. They hardly depend on how busy the machine is. 800 requests each, on 4 connections, to",
-        "model servers that answer at once. Requests met none of the nine latency bounds, except where the row says so.",
+        "model servers that answer at once. Requests met none of nine latency bounds, except where the row says so.",
         "",
         "| variant | instructions per request | |",
         "|---|---|---|",

@@ -10,6 +10,7 @@ import http.client
 import importlib.util
 import json
 import os
+import random
 import re
 import secrets
 import shutil
@@ -42,12 +43,15 @@ def envoy_binary() -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports that nobody uses now, from below those that the kernel gives to outgoing connections: else one of these
+    could have taken such a port before the server that it is meant for."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(15_000, 32_000)  # noqa: S311 - spreads suites that run side by side
+        with contextlib.suppress(OSError), socket.socket() as one:
+            one.bind((LOOPBACK, port))
+            found += [port] if port not in found else []
+    return found
 
 
 def eventually(what: str, attempt: Callable[[], T | None], deadline: float = DEADLINE) -> T:
