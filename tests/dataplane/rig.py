@@ -47,7 +47,7 @@ def free_ports(count: int) -> list[int]:
     could have taken such a port before the server that it is meant for."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(15_000, 32_000)  # noqa: S311 - spreads suites that run side by side
+        port = random.randrange(15_000, 32_000)
         with contextlib.suppress(OSError), socket.socket() as one:
             one.bind((LOOPBACK, port))
             found += [port] if port not in found else []
