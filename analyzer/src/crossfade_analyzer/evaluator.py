@@ -32,7 +32,7 @@ from crossfade_analyzer.sources.selectors import check_source
 from crossfade_analyzer.sources.survey import Survey, survey
 from crossfade_analyzer.sources.targets import moment
 from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
-from crossfade_analyzer.subjects import Folds, Locks, refuse_changed
+from crossfade_analyzer.subjects import Folds, Locks, refuse_changed, refuse_other_kind
 from crossfade_analyzer.windows import Span, StepAt, spans
 
 _ATTEMPTS = 3
@@ -222,6 +222,7 @@ def refold(store: Entries, subject: str, through: int | None = None) -> Fold | N
     opened = next(store.chain(subject, through=0), None)
     if opened is None:
         return None
+    refuse_other_kind(opened, RULE)
     chosen = store.of_kind(subject, Kind.BOUNDS, through)
     fold = Fold.opened_by(opened, tuple(chosen.content()["bounds"]) if chosen else ())
     fold.catch_up(store.chain(subject, after=0, through=through))

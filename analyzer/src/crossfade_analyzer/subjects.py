@@ -26,6 +26,13 @@ def refuse_changed(opened: Entry, body: Mapping[str, Any]) -> None:
         )
 
 
+def refuse_other_kind(opened: Entry, rule: str) -> None:
+    """Raise `PlanChanged` unless the subject was opened to be judged by `rule`, in any version of it."""
+    found = str(opened.content().get("rule", "none"))
+    if found.partition("@")[0] != rule.partition("@")[0]:
+        raise PlanChanged(f"{opened.subject} holds evidence for the rule {found}, not for {rule}; use another subject")
+
+
 class State(Protocol):
     """A subject's state: a function of its entries up to `last`."""
 

@@ -84,13 +84,12 @@ class ExperimentEvaluator:
 
     def _opened(self, request: ExperimentRequest) -> Fold:
         body = opening(request)
-        first = next(self._store.chain(request.subject, through=0), None)
-        if first is None:
-            self._store.append(link(request.subject, Kind.OPENED, body, None))
-        else:
-            refuse_changed(first, body)
         fold = self._folds.get(request.subject)
-        assert fold is not None  # noqa: S101
+        if fold is None:
+            self._store.append(link(request.subject, Kind.OPENED, body, None))
+            fold = self._folds.get(request.subject)
+            assert fold is not None  # noqa: S101
+        refuse_changed(fold.opened, body)
         return fold
 
     def _reader(self, request: ExperimentRequest, study: Study) -> Reader:

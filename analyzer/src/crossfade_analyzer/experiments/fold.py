@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crossfade_analyzer.contract import ExperimentArm, ExperimentDesign, ExperimentMetric
-from crossfade_analyzer.experiments.records import ROUTER, Counted, Excluded, Look, Planned
+from crossfade_analyzer.experiments.records import ROUTER, RULE, Counted, Excluded, Look, Planned
 from crossfade_analyzer.experiments.study import ROUTER_KINDS, Study, scale_of, study_of
 from crossfade_analyzer.snapshots import Entries, Entry, Kind
 from crossfade_analyzer.sources.readings import Cells
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums
+from crossfade_analyzer.subjects import refuse_other_kind
 
 Table = NDArray[np.int64]
 """Integers by numerator/denominator, arm, analysis bucket."""
@@ -145,6 +146,7 @@ def refold(store: Entries, subject: str, through: int | None = None) -> Fold | N
     opened = next(store.chain(subject, through=0), None)
     if opened is None:
         return None
+    refuse_other_kind(opened, RULE)
     fold = Fold.opened_by(opened)
     fold.catch_up(store.chain(subject, after=0, through=through))
     return fold

@@ -218,8 +218,7 @@ class _Traffic:
         """Find out since when there is traffic. Raises `EvidenceFault` when there is none."""
         asked = round(self._request.history_seconds * 1000)
         stable = history.stable_arm(label=self._request.stable_label)
-        selector = router_selector(self._endpoint, stable, ("requests",))
-        seen = [at for at in history.points(self._now - asked, self._now) if self._source.instant(selector, at).values]
+        seen = self._seen(router_selector(self._endpoint, stable, ("requests",)), asked)
         if len(seen) < 2:
             raise EvidenceFault(
                 Fault.NO_SERIES,
@@ -236,6 +235,16 @@ class _Traffic:
         counted = history.requests(self._source, self._endpoint, stable, self._at)
         self.requests_per_day = sum(map(sum, counted)) / self._days
         self._choose_bound(found)
+
+    def _seen(self, selector: str, asked: int) -> list[int]:
+        """The instants at which there was traffic: of the time asked for, or of its end where the beginning is bare."""
+        seen: list[int] = []
+        for length in (asked, asked // 8, asked // 64, asked // 512):
+            at = history.points(self._now - length, self._now)
+            seen = [instant for instant in at if self._source.instant(selector, instant).values]
+            if len(seen) * 8 > len(at) or not seen:
+                break
+        return seen
 
     @property
     def _days(self) -> float:

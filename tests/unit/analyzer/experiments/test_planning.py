@@ -127,7 +127,7 @@ def test_a_metric_of_ones_own_is_planned_from_stables_counts(busy: World) -> Non
 def test_an_endpoint_without_traffic_is_refused(world: World) -> None:
     found = planned(world, history=3600.0)
     assert not found.feasible
-    assert "send it traffic" in " ".join(found.refusals)
+    assert "wait for traffic" in " ".join(found.refusals)
 
 
 def test_a_design_that_cannot_be_judged_is_refused_before_prometheus_is_asked(world: World) -> None:
