@@ -7,10 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.generate import crds, metrics, reference, states
+from dev.generate import crds, experiment_states, metrics, reference, states
 
 ROOT = Path(__file__).parents[2]
-GENERATORS: tuple[Callable[[], dict[str, str]], ...] = (crds.files, reference.files, metrics.files, states.files)
+GENERATORS: tuple[Callable[[], dict[str, str]], ...] = (
+    crds.files,
+    reference.files,
+    metrics.files,
+    states.files,
+    experiment_states.files,
+)
 
 
 def stale(root: Path) -> dict[Path, str]:
