@@ -113,6 +113,22 @@ def test_over_running_does_not_spend_more_than_alpha() -> None:
     assert group_sequential.crossing_probability(z[:2], [0.5, 1.0]) == pytest.approx(0.025, abs=1e-6)
 
 
+def test_over_running_before_the_end_date_is_no_contradiction() -> None:
+    """More information than planned at the fourth look, then the end: nothing more to spend, the bound stays."""
+    design = monitoring.Design(OBF, 0.025, 100.0, 5)
+    readings = [monitoring.Reading(0.1, 0.1, 1.0, fraction) for fraction in (0.3, 0.6, 1.08, 1.2)]
+    past = [monitoring.judge(design, readings[: k + 1], [None] * k).bound for k in range(3)]
+    last = monitoring.judge(design, readings, past, ended=True)
+    assert last.bound == past[-1]
+
+
+def test_too_few_buckets_are_refused_in_sequence_too() -> None:
+    few = sums(1, buckets=19)
+    found = refused(monitoring.read(monitoring.Design(OBF, 0.025, 100.0, 5), few, few))
+    assert found.reason is Refusal.TOO_FEW_BUCKETS
+    assert "Widen the slice" in found.sentence
+
+
 def test_tiny_increments_reuse_the_bound_before() -> None:
     z = group_sequential.bounds(OBF, 0.025, [0.5, 0.50005, 1.0])
     assert z[1] == z[0]

@@ -88,7 +88,7 @@ def judge(
         raise ValueError("one past bound per earlier reading: bounds once used are never changed")
     fractions = increasing([reading.fraction for reading in readings])
     if ended:
-        fractions[-1] = 1.0
+        fractions[-1] = max(fractions[-1], 1.0)
     now = bounds(design.spending, design.alpha, fractions)[-1]
     last = readings[-1]
     reach = inf if now is None else now * last.se
