@@ -56,7 +56,7 @@ def _ask(port: int, path: str) -> Json:
 
 def test_every_part_is_ready_and_none_was_restarted(get: Callable[..., Json]) -> None:
     pods = {pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod for pod in get("pods")["items"]}
-    assert pods.keys() == {"serving", "analyzer", "prometheus"}
+    assert pods.keys() == {"serving", "learning", "analyzer", "prometheus"}
     for name, pod in pods.items():
         (status,) = pod["status"]["containerStatuses"]
         assert (status["ready"], status["restartCount"]) == (True, 0), name
@@ -68,26 +68,30 @@ def test_the_analyzer_holds_no_token(get: Callable[..., Json]) -> None:
     assert sorted(mounts) == ["/tmp", "/var/lib/crossfade"]
 
 
-def test_one_controller_leads(get: Callable[..., Json]) -> None:
-    def led() -> str:
-        holder = get("leases")["items"][0]["spec"].get("holderIdentity", "") if get("leases")["items"] else ""
-        if not holder:
-            raise NotYetError("no holder")
-        return str(holder)
+def test_one_controller_leads_on_each_side(get: Callable[..., Json]) -> None:
+    def led() -> dict[str, str]:
+        holders = {
+            lease["metadata"]["name"]: lease["spec"].get("holderIdentity") or "" for lease in get("leases")["items"]
+        }
+        if len(holders) < 2 or not all(holders.values()):
+            raise NotYetError(f"holders {holders}")
+        return holders
 
-    assert wait_for("a controller to lead", led, timeout=30).startswith("crossfade-serving-")
+    holders = wait_for("both controllers to lead", led, timeout=60)
+    assert holders.keys() == {"crossfade-serving", "crossfade-learning"}
+    assert all(holder.startswith(f"{lease}-") for lease, holder in holders.items()), holders
 
 
-def test_prometheus_scrapes_controller_and_analyzer(kube: Kube) -> None:
+def test_prometheus_scrapes_controllers_and_analyzer(kube: Kube) -> None:
     with kube.forwarding("crossfade-prometheus", 9090, SYSTEM) as port:
 
         def scraped() -> None:
             found = _ask(port, "/api/v1/targets?state=active")["data"]["activeTargets"]
             up = sorted(target["labels"]["pod"].split("-")[1] for target in found if target["health"] == "up")
-            if up != ["analyzer", "serving"]:
+            if up != ["analyzer", "learning", "serving"]:
                 raise NotYetError(f"healthy targets {up}, all: {[target['scrapeUrl'] for target in found]}")
 
-        wait_for("both to be scraped", scraped, timeout=60, interval=1.0)
+        wait_for("all three to be scraped", scraped, timeout=60, interval=1.0)
 
 
 def test_the_analyzer_answers_where_the_controller_is_told_to_ask(kube: Kube, get: Callable[..., Json]) -> None:
