@@ -1,7 +1,8 @@
 """How often does the analysis call equal arms different? Answered from an A/A experiment's own bucket sums.
 
 In every analysis bucket the arms' sums are swapped or not at random: each such arrangement is an A/A comparison that
-could have been, with this endpoint's own users, and the share that tests as different is the false-positive rate.
+could have been, with this endpoint's own users, and the share that tests as different is the false-positive rate. Each
+arm's own value is taken out first, so that a real difference does not count as a flaw of the analysis.
 """
 
 from __future__ import annotations
@@ -36,11 +37,16 @@ def rejections(
         [[bits >> bucket & 1 for bucket in range(buckets)] for bits in _bits(rng, buckets, arrangements)], dtype=bool
     )
     x0, x1 = _arranged(one.x, other.x, swapped)
-    y0, y1 = _arranged(one.y, other.y, swapped)
+    y0, y1 = _arranged(_residuals(one), _residuals(other), swapped)
     (r0, v0), (r1, v1) = _ratios(x0, y0), _ratios(x1, y1)
     limit = student_quantile(1 - alpha / 2, 2.0 * buckets - 2)
     rejected = np.abs(r1 - r0) > limit * np.sqrt(v0 + v1)
     return Rejections(int(rejected.sum()), arrangements)
+
+
+def _residuals(sums: BucketSums) -> tuple[float, ...]:
+    value = sum(sums.y) / sum(sums.x)
+    return tuple(y - value * x for x, y in zip(sums.x, sums.y, strict=True))
 
 
 def _bits(rng: random.Random, buckets: int, arrangements: int) -> list[int]:
