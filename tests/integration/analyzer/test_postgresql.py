@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from crossfade_analyzer.snapshots import Entry, Kind, link
+from crossfade_analyzer.store.backup import backup, restore
 from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
 from dev.cluster import packages
 from tests.integration.analyzer.prometheus_server import eventually
@@ -136,3 +137,29 @@ def test_the_database_refuses_to_change_or_delete(store: Evidence, url: str, sta
         connection.execute(sa.text(statement))
     engine.dispose()
     assert list(store.chain(statement)) == entries
+
+
+def test_a_backup_of_postgresql_is_restored_into_sqlite_and_back(store: Evidence, url: str, tmp_path: Path) -> None:
+    for entry in chain("backed-up", 250):
+        store.append(entry)
+    done = backup(store, tmp_path / "copy.db")
+    assert done.entries == len(list(store.dump()))
+    sqlite = Evidence(f"sqlite:///{tmp_path / 'evidence.db'}")
+    sqlite.migrate()
+    assert restore(sqlite, tmp_path / "copy.db").added == done.entries
+    assert list(sqlite.chain("backed-up")) == chain("backed-up", 250)
+    more = chain("only-in-sqlite", 2)
+    for entry in more:
+        sqlite.append(entry)
+    backup(sqlite, tmp_path / "more.db")
+    assert restore(store, tmp_path / "more.db").added == 3
+    assert list(store.chain("only-in-sqlite")) == more
+    sqlite.close()
+
+
+def test_an_experiments_entries_are_taken(store: Evidence) -> None:
+    opened = chain("experiment", 0)[0]
+    window = link("experiment", Kind.WINDOW, {"window": 1}, opened)
+    for entry in (opened, window, link("experiment", Kind.EXCLUSIONS, {"ranges": []}, window)):
+        store.append(entry)
+    assert len(list(store.chain("experiment"))) == 3
