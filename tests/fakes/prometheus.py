@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import promql_parser as promql
 
 from crossfade_analyzer.faults import EvidenceFault
 from crossfade_analyzer.sources.raw import Series, Vector
-from tests.fakes.exporter import Exporter
+from tests.fakes.exporter import Exporter, Key
 
 _STALE = None
 _LOOK_BACK_MS = 300_000
@@ -27,6 +30,16 @@ class Target:
     labels: dict[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     known: set[Labels] = field(default_factory=set)
+    named: dict[object, Labels] = field(default_factory=dict)
+
+    def labels_of(self, key: Key) -> Labels:
+        """A series' labels as they are stored; made once, for a test scrapes the same ones over and over."""
+        cached = (key, self.drop)
+        if cached not in self.named:
+            name, pairs = key
+            kept = {n: v for n, v in pairs if n not in self.drop}
+            self.named[cached] = frozenset({"__name__": name, **kept, **self.own()}.items())
+        return self.named[cached]
 
     def own(self) -> dict[str, str]:
         return {"job": self.job, "instance": self.instance, **self.labels}
@@ -41,6 +54,7 @@ class FakePrometheus:
         self.stored: dict[Labels, list[tuple[int, float | None]]] = {}
         self.fault: EvidenceFault | None = None
         self.queries: list[str] = []
+        self._matched: dict[str, tuple[int, list[Labels]]] = {}
 
     def seconds(self) -> float:
         return self.now_ms / 1000
@@ -66,7 +80,7 @@ class FakePrometheus:
         self._asked(selector)
         matched = self._matching(_selector(promql.parse(selector)))
         within = (
-            (labels, tuple((at, v) for at, v in samples if v is not _STALE and start_ms <= at <= end_ms))
+            (labels, tuple((at, v) for at, v in _between(samples, start_ms, end_ms) if v is not _STALE))
             for labels, samples in matched
         )
         return tuple(Series(dict(labels), samples) for labels, samples in within if samples)
@@ -96,25 +110,27 @@ class FakePrometheus:
             return tuple((_unnamed(labels), 1.0) for labels, _ in present)
         found = []
         for labels, samples in self._matching(_selector(expression)):
-            past = [(t, v) for t, v in samples if at - _LOOK_BACK_MS <= t <= at]
+            past = _between(samples, at - _LOOK_BACK_MS, at)
             if past and past[-1][1] is not _STALE:
                 found.append((dict(labels), float(past[-1][1])))
         return tuple(found)
 
     def _matching(self, selector: promql.VectorSelector) -> list[tuple[Labels, list[tuple[int, float | None]]]]:
-        wanted = [(m.op, m.name, m.value) for m in selector.matchers.matchers]
-        if selector.name:
-            wanted.append((promql.MatchOp.Equal, "__name__", selector.name))
-        return [
-            (k, s) for k, s in self.stored.items() if all(_matches(dict(k).get(n, ""), op, v) for op, n, v in wanted)
-        ]
+        seen, keys = self._matched.get(str(selector), (0, []))
+        if seen < len(self.stored):
+            wanted = [(m.op, m.name, m.value) for m in selector.matchers.matchers]
+            if selector.name:
+                wanted.append((promql.MatchOp.Equal, "__name__", selector.name))
+            new = ((k, dict(k)) for k in itertools.islice(self.stored, seen, None))
+            keys = [*keys, *(k for k, has in new if all(_matches(has.get(n, ""), op, v) for op, n, v in wanted))]
+            self._matched[str(selector)] = (len(self.stored), keys)
+        return [(key, self.stored[key]) for key in keys]
 
     def _scrape(self, target: Target) -> None:
         seen: set[Labels] = set()
         if not target.exporter.failing:
-            for (name, pairs), value in target.exporter.exposed().items():
-                kept = {n: v for n, v in pairs if n not in target.drop}
-                labels = frozenset({"__name__": name, **kept, **target.own()}.items())
+            for key, value in target.exporter.exposed().items():
+                labels = target.labels_of(key)
                 if labels not in seen:
                     self._store(labels, float(value))
                 seen.add(labels)
@@ -134,6 +150,10 @@ class FakePrometheus:
     @staticmethod
     def _up(target: Target) -> Labels:
         return frozenset({"__name__": "up", **target.own()}.items())
+
+
+def _between(samples: list[tuple[int, float | None]], start: int, end: int) -> list[tuple[int, float | None]]:
+    return samples[bisect_left(samples, start, key=itemgetter(0)) : bisect_right(samples, end, key=itemgetter(0))]
 
 
 def _selector(expression: object) -> promql.VectorSelector:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import ceil
+from typing import Any
 
 from crossfade_analyzer.calibration import calibrate, nearest
 from crossfade_analyzer.contract import (
@@ -28,10 +29,10 @@ from crossfade_analyzer.faults import EvidenceFault
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import Cells, router_selector
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums
-from crossfade_analyzer.statistics.experiments.contrast import linear
+from crossfade_analyzer.statistics.experiments.contrast import ArmValue, linear
 from crossfade_analyzer.statistics.experiments.cuped import PairedValues
 from crossfade_analyzer.statistics.plan import MIN_BUCKETS
-from crossfade_analyzer.statistics.refusals import CannotJudge, InvalidPlan
+from crossfade_analyzer.statistics.refusals import InvalidPlan
 
 DAY_MS = 86_400_000
 WEEK = 7
@@ -132,46 +133,63 @@ def _too_long(slowest: PlannedMetric, needed: float, longest: float, share: floa
     )
 
 
+class _Unplannable(Exception):
+    """A metric cannot be planned with; the message says what to do."""
+
+
 def _planned(study: Study, metric: ExperimentMetric, traffic: _Traffic | _Mocked, found: _Findings) -> PlannedMetric:
     named = {"metric": metric.name, "revision": metric.revision, "role": metric.role}
     try:
         past, series = traffic.past(metric)
-    except EvidenceFault as fault:
-        found.refusals.append(f"{metric.name}: {fault.finding.message}")
-        return PlannedMetric(**named, holds=False, fault=fault.finding.fault, message=fault.finding.message)
-    refusal = _thin(past)
-    value = baseline(metric, past.whole) if refusal is None else None
-    if refusal is None and (value is None or isinstance(value, CannotJudge)):
-        refusal = value.sentence if value is not None else "nothing to plan with"
-    if refusal is not None or value is None or isinstance(value, CannotJudge):
-        found.refusals.append(f"{metric.name}: {refusal}")
-        return PlannedMetric(**named, holds=False, message=str(refusal), series_per_arm=series)
+        return PlannedMetric(**named, **_numbers(study, metric, past), holds=True, series_per_arm=series)
+    except EvidenceFault as error:
+        found.refusals.append(f"{metric.name}: {error.finding.message}")
+        return PlannedMetric(**named, holds=False, fault=error.finding.fault, message=error.finding.message)
+    except _Unplannable as error:
+        found.refusals.append(f"{metric.name}: {error}")
+        return PlannedMetric(**named, holds=False, message=str(error), series_per_arm=series)
+
+
+def _numbers(study: Study, metric: ExperimentMetric, past: Past) -> dict[str, Any]:
+    """What a metric takes, or `_Unplannable`."""
+    value = _baseline(metric, past)
     deviation, explained = deviation_of(value, sum(past.whole.x)), past.explained()
+    numbers = {
+        "message": _said(study, metric, explained),
+        "baseline": value.value,
+        "deviation": deviation,
+        "units_per_day": past.units_per_day,
+        "alpha": study.alpha(metric),
+        "cuped_r2": explained,
+    }
+    if metric.role not in SHOWN:
+        return numbers
     aim = target(study, metric, value.value, deviation, "stable")
-    if aim is None and metric.role in SHOWN:
-        refusal = f"the {_asked(metric)} is relative, and the metric is {value.value:g} now: give an absolute one"
-        found.refusals.append(f"{metric.name}: {refusal}")
-        return PlannedMetric(**named, holds=False, message=refusal, baseline=value.value, series_per_arm=series)
+    if aim is None or aim.sample is None:
+        asked = "mde" if metric.role is ExperimentRole.SUCCESS else "margin"
+        raise _Unplannable(f"the {asked} is relative, and the metric is {value.value:g} now: give an absolute one")
     kept = 1 - explained if study.design.pre_period_seconds else 1.0
-    needed = ceil(aim.sample * kept) if aim and aim.sample is not None else None
+    needed = ceil(aim.sample * kept)
     within = past.units_per_day * study.design.max_runtime_seconds / 86_400
-    least = reachable(study, metric, within, deviation) * kept**0.5 if deviation > 0 and metric.role in SHOWN else None
-    return PlannedMetric(
-        **named,
-        holds=True,
-        message=_said(study, metric, explained),
-        baseline=value.value,
-        deviation=deviation,
-        units_per_day=past.units_per_day,
-        alpha=study.alpha(metric),
-        beta=study.beta if metric.role in SHOWN else None,
-        inflation=inflation(study, metric) if metric.role in SHOWN else None,
-        required_sample=needed,
-        days=needed / past.units_per_day if needed is not None else None,
-        reachable=_reachable(least, value.value),
-        cuped_r2=explained,
-        series_per_arm=series,
-    )
+    least = reachable(study, metric, within, deviation) * kept**0.5
+    return {
+        **numbers,
+        "beta": study.beta,
+        "inflation": inflation(study, metric),
+        "required_sample": needed,
+        "days": needed / past.units_per_day,
+        "reachable": Reachable(absolute=least, relative=least / abs(value.value) if value.value else None),
+    }
+
+
+def _baseline(metric: ExperimentMetric, past: Past) -> ArmValue:
+    if (thin := _thin(past)) is not None:
+        raise _Unplannable(thin)
+    value = baseline(metric, past.whole)
+    constant = isinstance(value, ArmValue) and not value.variance > 0
+    if not isinstance(value, ArmValue) or (constant and metric.role in SHOWN):
+        raise _Unplannable("nothing of it varies between users: look whether it counts what it should")
+    return value
 
 
 def _thin(past: Past) -> str | None:
@@ -184,22 +202,12 @@ def _thin(past: Past) -> str | None:
     return None
 
 
-def _asked(metric: ExperimentMetric) -> str:
-    return "mde" if metric.role is ExperimentRole.SUCCESS else "margin"
-
-
 def _said(study: Study, metric: ExperimentMetric, explained: float) -> str:
     tested = "tested once, at the end" if study.design.method != "AlwaysValid" else "tested at every window"
     what = tested if metric.role in SHOWN else "followed for harm; it needs no sample of its own"
     if study.design.pre_period_seconds:
         return f"{what}; a labelled pre-period is expected to explain {explained:.0%} of the variance"
     return what
-
-
-def _reachable(least: float | None, value: float) -> Reachable | None:
-    if least is None:
-        return None
-    return Reachable(absolute=least, relative=least / abs(value) if value else None)
 
 
 class _Traffic:

@@ -61,14 +61,7 @@ def _result(
         "planned_information": target.information if target and target.sample is not None else None,
         "required_sample": target.sample if target else None,
     }
-    if look is None or reading is None:
-        verdict, message = MetricVerdict.NOT_YET, "Not looked at yet"
-    else:
-        verdict, message = verdict_of(reading, fold.study, look), reading.sentence or ""
-        message = message or _SAID[verdict]
-    unclear = verdict in (MetricVerdict.NOT_YET, MetricVerdict.INCONCLUSIVE) and not fold.final
-    if finding is not None and unclear:
-        verdict, message = MetricVerdict.CANNOT_JUDGE, finding.message
+    verdict, message = _told(fold, look, reading, finding)
     reason = finding.fault.value if finding else reading.refusal if reading else None
     if look is None or reading is None or reading.difference is None or _hidden(fold, metric, look):
         return ExperimentMetricResult(**named, verdict=verdict, reason=reason, message=message)
@@ -89,6 +82,17 @@ def _result(
         information=reading.information,
         cuped_r2=reading.explained,
     )
+
+
+def _told(fold: Fold, look: Look | None, reading: Reading | None, finding: Finding | None) -> tuple[MetricVerdict, str]:
+    """The verdict in words; what was found wrong takes the place of "nothing found yet" only."""
+    if look is None or reading is None:
+        verdict, message = MetricVerdict.NOT_YET, "Not looked at yet"
+    else:
+        verdict = verdict_of(reading, fold.study, look)
+        message = reading.sentence or _SAID[verdict]
+    unclear = verdict in (MetricVerdict.NOT_YET, MetricVerdict.INCONCLUSIVE) and not fold.final
+    return (MetricVerdict.CANNOT_JUDGE, finding.message) if finding is not None and unclear else (verdict, message)
 
 
 _SAID = {
