@@ -78,6 +78,9 @@ class FakeCluster:
         found = {name: self.get("Metric", namespace, name) for name in names}
         return {name: copy.deepcopy(obj) for name, obj in found.items() if obj is not None}
 
+    async def experiments(self, key: Key) -> Sequence[Obj]:
+        return self._selected("Experiment", key.namespace, {"spec.endpoint": key.endpoint})
+
     async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         return self._selected("Decision", namespace, fields)
 

@@ -7,7 +7,7 @@ ready unless their revision is in `broken`; routers run the table they were poke
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -52,9 +52,11 @@ class FakeRouters:
     def __init__(self) -> None:
         self.running: dict[str, int] = {}
         self.deaf: set[str] = set()
+        self.unreached: set[str] = set()
+        """Revisions and names of arms of which no router reaches a pod."""
 
-    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
-        healthy = None if revision is None else 2
+    async def reports(self, pods: Sequence[RouterPod], *, names: Collection[str] = ()) -> Sequence[RouterReport]:
+        healthy = {name: 0 if name in self.unreached else 2 for name in names}
         return [
             RouterReport(pod.name, None, error="no answer")
             if pod.name in self.deaf
@@ -130,6 +132,22 @@ def endpoint(name: str = KEY.endpoint, **spec: Any) -> dict[str, Any]:
     }
 
 
+def experiment(name: str = "taste", positions: int = 200, run: int = 1, **arms: str) -> dict[str, Any]:
+    """An Experiment that asks for a slice: arms by name, each with the image that it runs."""
+    asked = [
+        {"name": arm, "label": f"{name}.{arm}", "weight": 1, "revision": revision(image), "httpPort": 8080}
+        for arm, image in (arms or {"control": "v1", "treatment": "v9"}).items()
+    ]
+    request = {"id": f"{name}/{run}", "positions": positions, "arms": asked}
+    return {
+        "apiVersion": GROUP,
+        "kind": "Experiment",
+        "metadata": {"name": name, "namespace": KEY.namespace},
+        "spec": {"endpoint": KEY.endpoint},
+        "status": {"sliceRequest": request},
+    }
+
+
 STEPS = [
     {"slice": "1%", "hold": "1m", "minRequests": 100},
     {"slice": "10%", "hold": "2m", "minRequests": 100},
@@ -164,6 +182,7 @@ class World:
         self.pulled: dict[str, str] = {}
         """What the registry gives for a revision's image, where that is not what its tag says."""
         self.passes = 0
+        self.decided: dict[str, int] = {}
         self.restart()
         self.cluster.put(endpoint())
 
@@ -196,6 +215,34 @@ class World:
         assert found is not None
         found["spec"]["paused"] = paused
         self.cluster.put(found)
+
+    # The learning side -------------------------------------------------------------------------------------------
+
+    def ask(self, wanted: dict[str, Any]) -> None:
+        """The learning controller decides to run an experiment, and asks for its slice."""
+        name = wanted["metadata"]["name"]
+        self.cluster.put({**wanted, "status": {}})
+        self.decide_on(name, "Run")
+        self.cluster.put(wanted)
+
+    def decide_on(self, name: str, action: str, **spec: Any) -> str:
+        """A Decision about an experiment; returns its name."""
+        found = self.cluster.get("Experiment", KEY.namespace, name)
+        uid = found["metadata"]["uid"] if found else "gone"
+        self.decided[name] = self.decided.get(name, 0) + 1
+        made = f"{name}-exp-{self.decided[name]:06d}"
+        subject = {"kind": "Experiment", "name": name, "uid": uid, **spec.pop("subject", {})}
+        body = {"subject": subject, "endpoint": KEY.endpoint, "action": action, **spec}
+        meta = {"name": made, "namespace": KEY.namespace}
+        self.cluster.put({"apiVersion": GROUP, "kind": "Decision", "metadata": meta, "spec": body})
+        return made
+
+    def stop(self, name: str) -> None:
+        """The learning controller decides to stop an experiment, and asks for nothing more."""
+        self.decide_on(name, "Stop")
+        found = self.cluster.get("Experiment", KEY.namespace, name)
+        assert found is not None
+        self.cluster.put({**found, "status": {}})
 
     # What is seen ------------------------------------------------------------------------------------------------
 

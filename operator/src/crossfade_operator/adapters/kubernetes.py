@@ -67,6 +67,9 @@ class KubernetesCluster:
         """One consistent list, filtered by the API server: it needs `.spec.endpoint` as a selectable field."""
         return await self.list(ROLLOUT, key.namespace, {"spec.endpoint": key.endpoint})
 
+    async def experiments(self, key: Key) -> Sequence[Obj]:
+        return await self.list(EXPERIMENT, key.namespace, {"spec.endpoint": key.endpoint})
+
     async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         return await self.list(DECISION, namespace, fields)
 

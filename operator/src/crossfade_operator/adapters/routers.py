@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address, ip_address
 
@@ -23,8 +23,11 @@ REJECTED = re.compile(
     r"^envoy_(?:listener_manager_lds|cluster_manager_cds|http_rds)_update_rejected(?:\{[^}]*\})? (\d+)", re.MULTILINE
 )
 """Tables refused, by what they are: listeners, clusters, routes."""
-HEALTHY = r'^envoy_cluster_membership_healthy\{{[^}}]*envoy_cluster_name="{revision}(?:-slice)?"[^}}]*\}} (\d+)'
-"""Pods of a revision that take requests: as stable's, and as a slice's once there is a stable to fall back to."""
+HEALTHY = re.compile(
+    r'^envoy_cluster_membership_healthy\{[^}]*envoy_cluster_name="([a-z0-9]+(?:-slice)?)"[^}]*\} (\d+)', re.MULTILINE
+)
+"""Pods that take requests: a revision's as stable and, once there is a stable to fall back to, as a slice; an arm's as
+a slice."""
 REJECTED_EVERY = 10.0
 """Seconds between two looks at one router's metrics: the text is large, and it matters only when a router lags."""
 
@@ -70,15 +73,15 @@ class HttpRouters:
         self._clock = clock
         self._heard: OrderedDict[RouterPod, _Lagging] = OrderedDict()
 
-    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
-        return await asyncio.gather(*(self._report(pod, revision) for pod in pods))
+    async def reports(self, pods: Sequence[RouterPod], *, names: Collection[str] = ()) -> Sequence[RouterReport]:
+        return await asyncio.gather(*(self._report(pod, names) for pod in pods))
 
-    async def _report(self, pod: RouterPod, revision: str | None) -> RouterReport:
+    async def _report(self, pod: RouterPod, names: Collection[str]) -> RouterReport:
         try:
             async with asyncio.timeout(WITHIN):
                 report = await self._ask(pod)
-                if revision is not None and report.error is None:
-                    report = replace(report, healthy=await self._healthy(pod, revision))
+                if names and report.error is None:
+                    report = replace(report, healthy=await self._healthy(pod, names))
         except TimeoutError:
             report = RouterReport(pod.name, None, error=f"no answer within {WITHIN:g} s")
         except (httpx.HTTPError, ValueError) as error:
@@ -116,11 +119,15 @@ class HttpRouters:
             return known
         return sum(int(count) for count in REJECTED.findall(response.text))
 
-    async def _healthy(self, pod: RouterPod, revision: str) -> int | None:
-        """The pods of a revision that the router has found and that passed its health check."""
+    async def _healthy(self, pod: RouterPod, names: Collection[str]) -> dict[str, int]:
+        """The pods of each name that the router has found and that passed its health check."""
         response = await self._client.get(f"http://{_host(pod.ip)}:{self._port}/metrics")
-        found = re.findall(HEALTHY.format(revision=revision), response.text, re.MULTILINE)
-        return min(map(int, found), default=None)
+        healthy: dict[str, int] = {}
+        for cluster, count in HEALTHY.findall(response.text):
+            name = cluster.removesuffix("-slice")
+            if name in names:
+                healthy[name] = min(int(count), healthy.get(name, int(count)))
+        return healthy
 
     def _keep(self, pod: RouterPod, heard: _Lagging) -> None:
         self._heard[pod] = heard

@@ -6,49 +6,35 @@ A new table gets a new generation, and it is recorded before it is written.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from crossfade_operator.api.meta import Condition
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
-from crossfade_operator.api.modelendpoint_status import (
-    LedgerArm,
-    LedgerEntry,
-    ModelEndpointStatus,
-    PositionRange,
-    Route,
-)
+from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry, ModelEndpointStatus, Route
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
-from crossfade_operator.core import conditions
+from crossfade_operator.core import conditions, ledger
 from crossfade_operator.core.conditions import Wanted
-from crossfade_operator.core.envoy import content_digest
+from crossfade_operator.core.envoy import content_digest, room_for_runs
+from crossfade_operator.core.ledger import (
+    CANDIDATES,
+    Allotment,
+    Claims,
+    Entitlement,
+    Request,
+    allot,
+    grant_of,
+    ranges_of,
+)
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.view import Routes
-from crossfade_operator.core.routing import MOST_POSITIONS, Backend, InvalidTable, RoutingTable, Slice, digest
-from crossfade_operator.core.slices import POSITIONS, Grant, NoRoom, Range, allocate, percent, start_of
+from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice, digest, name_of_arm
+from crossfade_operator.core.slices import percent
 from crossfade_operator.ports.routers import RouterReport
-
-HOLDOUT = "Holdout"
-_CANDIDATES = (LedgerArm.CANDIDATE, LedgerArm.MIRROR)
 
 REWRITTEN_AFTER = timedelta(seconds=20)
 """How long a table that a router refused stays before it is written again under the next generation."""
-
-
-@dataclass(frozen=True)
-class Entitlement:
-    """What the rollout that holds the endpoint is entitled to now, by its recorded status."""
-
-    rollout: str | None = None
-    stable: str | None = None
-    candidate: str | None = None
-    positions: int = 0
-    mirror: bool = False
-    decision: str = ""
-    """The rollout's last decision."""
-    stable_decision: str = ""
-    """The decision by which the stable revision became so."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +51,14 @@ class EndpointView:
     entitlement: Entitlement = field(default_factory=Entitlement)
     backends: Mapping[str, Backend] = field(default_factory=dict)
     """How to reach each revision that exists, by hash."""
+    requests: tuple[Request, ...] = ()
+    """What experiments ask for, who asked first before the others."""
+    asking: Mapping[str, Backend] = field(default_factory=dict)
+    """How to reach the arms that are asked for, by name."""
+    arms: Mapping[str, Backend] = field(default_factory=dict)
+    """How to reach the arms that have a Service, asked for or not, by name."""
+    latest: Mapping[str, str] = field(default_factory=dict)
+    """The newest Decision about each experiment that asks for something new or holds what it no longer asks for."""
     routers: int = 0
     routers_ready: int = 0
     reports: Sequence[RouterReport] = ()
@@ -84,6 +78,12 @@ class EndpointTurn:
     status: ModelEndpointStatus
     table: RoutingTable
     problem: str | None = None
+    more: bool = False
+    """Something else is to change as soon as this is recorded."""
+    announced: tuple[Request, ...] = ()
+    """The requests whose arms need Services."""
+    awaited: bool = False
+    """An experiment waits for the routers to find its arms."""
 
 
 def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
@@ -98,7 +98,7 @@ def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
 
 def held_back(present: ModelEndpointStatus, wanted: Entitlement) -> Entitlement:
     """What may be acted on while a decision is not on record: whatever takes a candidate's users back, nothing else."""
-    entry = next((one for one in present.ledger if one.arm in _CANDIDATES), None)
+    entry = next((one for one in present.ledger if one.arm in CANDIDATES), None)
     kept = replace(
         wanted,
         stable=present.stable_revision,
@@ -120,153 +120,144 @@ def confirmed_generation(view: EndpointView) -> int:
     return max(recorded, min(generation for generation in generations if generation is not None))
 
 
-def routes_of(view: EndpointView) -> Routes:
-    """The routes as recorded, and whether every ready router has confirmed them."""
+def routes_of(view: EndpointView, candidate: str | None = None) -> Routes:
+    """The routes as recorded, whether every ready router has confirmed them, and whether they reach a candidate."""
     route = view.status.route
-    grants = {entry.arm: _grant(entry) for entry in view.status.ledger}
+    grants = {entry.arm: grant_of(entry) for entry in view.status.ledger}
     return Routes(
         confirmed=route is not None and confirmed_generation(view) >= route.generation,
         stable=view.status.stable_revision,
         candidate=grants.get(LedgerArm.CANDIDATE),
         mirrored=grants.get(LedgerArm.MIRROR),
         holdout=grants.get(LedgerArm.HOLDOUT),
+        experiments=sum(entry.positions for entry in view.status.ledger if entry.arm is LedgerArm.EXPERIMENT),
         known=frozenset(route.revisions) if route else frozenset(),
-        reachable=_reachable(view.reports),
+        reachable=reachable(view.reports, candidate) if candidate else None,
     )
 
 
-def _reachable(reports: Sequence[RouterReport]) -> bool | None:
-    if not reports or any(report.healthy is None for report in reports):
+def reachable(reports: Sequence[RouterReport], name: str) -> bool | None:
+    """Whether every router sees a healthy pod under this name; None when one was not asked or could not say."""
+    if not reports or any(name not in report.healthy for report in reports):
         return None
-    return all(report.healthy for report in reports)
+    return all(report.healthy[name] for report in reports)
+
+
+def reached(view: EndpointView, names: Iterable[str]) -> bool:
+    """Whether a table may route to all of these at once: every router runs one that knows them, and reaches each."""
+    routes, wanted = routes_of(view), list(names)
+    return routes.confirmed and all(name in routes.known and reachable(view.reports, name) for name in wanted)
 
 
 def no_room(view: EndpointView, positions: int) -> str | None:
     """Why a candidate could not be given this many positions, or None when it could."""
-    held_out = _holdout_ranges(view)
-    others = [Grant(HOLDOUT, LedgerArm.HOLDOUT.value, "", held_out)] if held_out else []
-    try:
-        allocate(positions, start=0, held=(), others=others, floor=_floor(view))
-    except NoRoom as refusal:
-        return str(refusal)
-    return None
+    return ledger.no_room(_claims(view), positions)
 
 
 def decide(view: EndpointView) -> EndpointTurn:
     """The endpoint's next status and table. The same view always gives the same turn."""
-    grants, problem = _ledger(view)
-    stable = view.entitlement.stable if view.entitlement.stable in view.backends else None
-    table = _table(view, grants, stable)
+    claims = _claims(view)
+    allotment, table = _fitting(view, claims)
     status = view.status.model_copy(
         update={
             "observed_generation": view.generation,
-            "salt": view.status.salt or view.spec.salt or view.uid,
+            "salt": _salt(view),
             "rollout": view.entitlement.rollout,
-            "stable_revision": stable,
+            "stable_revision": table.stable.revision if table.stable else None,
             "candidate_revision": view.entitlement.candidate,
-            "ledger": tuple(_entry(grant) for grant in grants),
-            "slice": _candidate_slice(grants),
+            "refused_requests": allotment.refused,
+            "slice": _candidate_slice(allotment.ledger),
             "replicas": view.routers,
             "ready_replicas": view.routers_ready,
         }
     )
-    status = status.model_copy(update={"route": _route(view, table, _carried(view, status))})
-    if status.route:
-        table = replace(table, generation=status.route.generation, decision=status.route.decision)
+    route = _route(view, table, _carried(view, status.stable_revision, allotment))
+    status = status.model_copy(update={"route": route, "ledger": _dated(view, allotment.ledger, route.generation)})
+    table = replace(table, generation=route.generation, decision=route.decision)
     shown = _conditions(view, status)
-    return EndpointTurn(status.model_copy(update={"conditions": shown}), table, problem)
+    awaited = any(not ledger.is_granted(allotment.ledger, one) for one in allotment.announced)
+    status = status.model_copy(update={"conditions": shown})
+    return EndpointTurn(status, table, allotment.problem, allotment.more, allotment.announced, awaited)
 
 
 # Ledger ------------------------------------------------------------------------------------------------------
 
 
-def _ledger(view: EndpointView) -> tuple[tuple[Grant, ...], str | None]:
-    holdout = _holdout(view)
-    want = view.entitlement
-    if want.candidate is None or want.candidate not in view.backends:
-        return holdout, None
-    arm = LedgerArm.MIRROR if want.mirror else LedgerArm.CANDIDATE
-    present = next(
-        (entry for entry in view.status.ledger if entry.revision == want.candidate and entry.arm is arm), None
+def _claims(view: EndpointView) -> Claims:
+    entries = view.status.ledger
+
+    def room(arms: Sequence[str]) -> int:
+        return room_for_runs(_table(view, Allotment(entries)), arms)
+
+    return Claims(
+        ledger=entries,
+        want=view.entitlement,
+        existing=frozenset(view.backends),
+        policy=view.spec.policy,
+        holdout=view.spec.holdout,
+        salt=_salt(view),
+        now=view.now,
+        requests=view.requests,
+        latest=view.latest,
+        room=room,
     )
-    held = _grant(present).ranges if present else ()
+
+
+def _fitting(view: EndpointView, claims: Claims) -> tuple[Allotment, RoutingTable]:
+    """The allotment and its table. What experiments ask for anew is refused when the table would then be too long."""
+    allotment = allot(claims)
+    table = _table(view, allotment)
+    if allotment.ledger != claims.ledger and not _is_valid(table):
+        allotment = allot(replace(claims, room=lambda _arms: 0))
+        table = _table(view, allotment)
+    return allotment, table
+
+
+def _is_valid(table: RoutingTable) -> bool:
     try:
-        ranges = allocate(want.positions, start=start_of(want.candidate), held=held, others=holdout, floor=_floor(view))
-    except NoRoom as refusal:
-        return (_recorded(view) if present else holdout), str(refusal)
-    return (*holdout, Grant(f"ModelRollout/{want.rollout}", arm.value, want.candidate, ranges)), None
+        content_digest(table)
+    except InvalidTable:
+        return False
+    return True
 
 
-def _recorded(view: EndpointView) -> tuple[Grant, ...]:
-    """What is granted already stays until what is wanted fits: a holdout that came later takes nobody's positions."""
-    return tuple(_grant(entry) for entry in view.status.ledger if entry.revision in view.backends)
-
-
-def _holdout(view: EndpointView) -> tuple[Grant, ...]:
-    """The holdout keeps the revision that was stable when it began, until it ends or that revision is gone."""
-    present = next((entry for entry in view.status.ledger if entry.arm is LedgerArm.HOLDOUT), None)
-    revision = present.revision if present and present.revision in view.backends else view.entitlement.stable
-    ranges = _holdout_ranges(view)
-    if not ranges or revision is None or revision not in view.backends:
-        return ()
-    return (Grant(HOLDOUT, LedgerArm.HOLDOUT.value, revision, ranges),)
-
-
-def _holdout_ranges(view: EndpointView) -> tuple[Range, ...]:
-    """The holdout has the last positions, so that no slice has to grow around it."""
-    wanted = view.spec.holdout
-    if wanted is None or view.now >= wanted.until:
-        return ()
-    return ((POSITIONS - wanted.slice.positions, POSITIONS - 1),)
-
-
-def _floor(view: EndpointView) -> int:
-    """A floor below what every table keeps for the comparison would grant slices that no router could be given."""
-    return max(view.spec.policy.stable_floor.positions, POSITIONS - MOST_POSITIONS)
-
-
-def _grant(entry: LedgerEntry) -> Grant:
-    ranges = tuple((span.first, span.last) for span in entry.ranges)
-    return Grant(entry.holder, entry.arm.value, entry.revision or "", ranges)
-
-
-def _entry(grant: Grant) -> LedgerEntry:
-    return LedgerEntry(
-        holder=grant.holder,
-        arm=LedgerArm(grant.arm),
-        revision=grant.revision,
-        positions=grant.positions,
-        ranges=tuple(PositionRange(first=first, last=last) for first, last in grant.ranges),
+def _dated(view: EndpointView, entries: Sequence[LedgerEntry], generation: int) -> tuple[LedgerEntry, ...]:
+    """The entries with the generation since which each is as it is; what cools down is in no table."""
+    known = {entry.model_copy(update={"generation": 0}): entry.generation for entry in view.status.ledger}
+    bare = [entry.model_copy(update={"generation": 0}) for entry in entries]
+    return tuple(
+        entry
+        if entry.arm is LedgerArm.COOLDOWN
+        else entry.model_copy(update={"generation": known.get(entry) or generation})
+        for entry in bare
     )
 
 
-def _candidate_slice(grants: Sequence[Grant]) -> str:
-    return next((percent(grant.positions) for grant in grants if grant.arm == LedgerArm.CANDIDATE.value), "0%")
+def _salt(view: EndpointView) -> str:
+    return view.status.salt or view.spec.salt or view.uid
+
+
+def _candidate_slice(entries: Sequence[LedgerEntry]) -> str:
+    return next((percent(entry.positions) for entry in entries if entry.arm is LedgerArm.CANDIDATE), "0%")
 
 
 # Table -------------------------------------------------------------------------------------------------------
 
 
-def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> RoutingTable:
-    spec = view.spec
-    slices = tuple(
-        Slice(
-            arm=LedgerArm.CANDIDATE.value if grant.arm == LedgerArm.MIRROR.value else grant.arm,
-            backend=view.backends[grant.revision],
-            ranges=grant.ranges,
-            mirror=grant.arm == LedgerArm.MIRROR.value,
-        )
-        for grant in grants
-    )
-    routed = {stable, *(one.backend.revision for one in slices)}
+def _table(view: EndpointView, allotment: Allotment) -> RoutingTable:
+    spec, stable = view.spec, view.entitlement.stable
+    backends = {**view.backends, **_arms(view, allotment)}
+    slices = tuple(_slice(entry, backends[name]) for entry in allotment.ledger if (name := _name_of(entry)) in backends)
+    routed = {stable, *(one.backend.name for one in slices)}
+    stands = stable in view.backends
     return RoutingTable(
         endpoint=view.name,
         generation=0,
         decision="",
-        salt=view.status.salt or spec.salt or view.uid,
-        stable=view.backends[stable] if stable else None,
-        slices=slices if stable else (),
-        known=tuple(view.backends[revision] for revision in sorted(view.backends) if revision not in routed),
+        salt=_salt(view),
+        stable=view.backends[stable] if stable is not None and stands else None,
+        slices=slices if stands else (),
+        known=tuple(backends[name] for name in sorted(backends) if name not in routed),
         unit_header=spec.unit.header,
         unit_cookie=spec.unit.cookie,
         latency_bounds=tuple(str(bound) for bound in spec.router.latency_bounds),
@@ -278,20 +269,53 @@ def _table(view: EndpointView, grants: Sequence[Grant], stable: str | None) -> R
     )
 
 
-def _carried(view: EndpointView, status: ModelEndpointStatus) -> str:
+def _name_of(entry: LedgerEntry) -> str | None:
+    """The name under which the table knows who answers an entry's users; None for what stable answers."""
+    if entry.revision is None or entry.label is None:
+        return entry.revision
+    return name_of_arm(entry.label, entry.revision)
+
+
+def _slice(entry: LedgerEntry, backend: Backend) -> Slice:
+    mirror = entry.arm is LedgerArm.MIRROR
+    label = entry.label or (LedgerArm.CANDIDATE if mirror else entry.arm).value
+    return Slice(label, backend, ranges_of(entry), mirror)
+
+
+def _arms(view: EndpointView, allotment: Allotment) -> dict[str, Backend]:
+    """The arms that routers are to find, and those that one of them may still send users to."""
+    route, confirmed = view.status.route, routes_of(view).confirmed
+    routed = {_name_of(entry) for entry in view.status.ledger}
+    known = route.revisions if route else ()
+    leaving = {name: one for name, one in view.arms.items() if name in known and (name in routed or not confirmed)}
+    announced = {
+        name
+        for request in allotment.announced
+        for arm in request.arms
+        if (name := name_of_arm(arm.label, arm.revision)) in view.asking
+    }
+    return {**leaving, **{name: view.asking[name] for name in announced}}
+
+
+def _carried(view: EndpointView, stable: str | None, allotment: Allotment) -> str:
     """The decision that a new table is to carry: the one from which its change of anybody's model follows.
 
     What a holdout's users get when it begins or ends is the stable revision: they have it by the decision that made it
     stable. A table that changes nobody's model (a setting, a revision that is announced) goes on with the one in force.
     """
     present, want = view.status.route, view.entitlement
-    if present is None or not present.decision or _rollouts_part(status) != _rollouts_part(view.status):
+    before, after = view.status.ledger, allotment.ledger
+    moved = stable != view.status.stable_revision or _of(before, *CANDIDATES) != _of(after, *CANDIDATES)
+    if present is None or not present.decision or moved:
         return want.decision
-    return want.stable_decision or want.decision if status.ledger != view.status.ledger else present.decision
+    if allotment.cause is not None:
+        return allotment.cause
+    holdout = _of(before, LedgerArm.HOLDOUT) != _of(after, LedgerArm.HOLDOUT)
+    return want.stable_decision or want.decision if holdout else present.decision
 
 
-def _rollouts_part(status: ModelEndpointStatus) -> tuple[object, ...]:
-    return status.stable_revision, tuple(entry for entry in status.ledger if entry.arm in _CANDIDATES)
+def _of(entries: Iterable[LedgerEntry], *arms: LedgerArm) -> list[LedgerEntry]:
+    return [entry.model_copy(update={"generation": 0}) for entry in entries if entry.arm in arms]
 
 
 def _route(view: EndpointView, table: RoutingTable, decision: str) -> Route:
@@ -311,7 +335,7 @@ def _route(view: EndpointView, table: RoutingTable, decision: str) -> Route:
         generation=last + 1,
         digest=content,
         decision=decision,
-        revisions=tuple(sorted({backend.revision for backend in table.backends})),
+        revisions=tuple(sorted({backend.name for backend in table.backends})),
         written_at=view.now,
         confirmed_at=None,
         confirmed_generation=min(confirmed_generation(view), last),

@@ -107,7 +107,7 @@ def exposure_of(view: View, candidate: Candidate) -> Exposure | None:
 
 def request_for(subject: str, view: View, candidate: Candidate) -> EvaluationRequest:
     """The question about the candidate as it is now; the view's candidate holds a slice and a plan."""
-    others = view.routes.holdout.positions if view.routes.holdout else 0
+    others = view.routes.experiments + (view.routes.holdout.positions if view.routes.holdout else 0)
     stable, exposure = view.status.stable_revision, exposure_of(view, candidate)
     if not candidate.plan or candidate.since is None or exposure is None or stable is None:
         raise ValueError("the candidate holds no slice yet")

@@ -29,3 +29,13 @@ def revision_of(template: Mapping[str, Any]) -> str:
 def child_name(rollout: str, revision: str) -> str:
     """The name of a revision's Deployment, headless Service and ControllerRevision."""
     return f"{rollout}-{revision}"
+
+
+def arm_key(experiment: str, arm: str, revision: str) -> str:
+    """What tells an arm's own pods from all others that may run the same revision: as long as a revision."""
+    return revision_of({"experiment": experiment, "arm": arm, "revision": revision})
+
+
+def served_by(label: str, revision: str) -> str:
+    """What the routers' counters say in `served` of the pods of an arm, `label` being `<experiment>.<arm>`."""
+    return f"{label}.{revision}"

@@ -12,14 +12,19 @@ import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from functools import lru_cache
 from itertools import pairwise
 
 from crossfade_operator.core.assignment import POSITIONS
+from crossfade_operator.core.revision import arm_key, served_by
 
 ARMS = ("candidate", "holdout")
+"""The arms of an endpoint itself; an experiment's are called `<experiment>.<arm>`."""
+
 MOST_POSITIONS = 950
 """Stable keeps at least 5 % of the positions: without a control there is nothing to compare with."""
 
+_LABEL = re.compile(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?\.[a-z]([-a-z0-9]{0,61}[a-z0-9])?")
 _REVISION = re.compile(r"[a-z0-9]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
@@ -35,12 +40,33 @@ class InvalidTable(ValueError):
 
 @dataclass(frozen=True)
 class Backend:
-    """The pods of one revision: the name that their headless Service has in DNS, and their ports."""
+    """The pods of one revision: the name that their headless Service has in DNS, and their ports.
+
+    An experiment's arm has pods of its own, whatever they run: `arm` is its label then, `<experiment>.<arm>`.
+    """
 
     revision: str
     host: str
     http_port: int
     grpc_port: int | None = None
+    arm: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Identifies them in the table, and names their clusters."""
+        return self.revision if self.arm is None else name_of_arm(self.arm, self.revision)
+
+    @property
+    def served(self) -> str:
+        """What the counters say when they have answered."""
+        return self.revision if self.arm is None else served_by(self.arm, self.revision)
+
+
+@lru_cache(maxsize=1024)
+def name_of_arm(label: str, revision: str) -> str:
+    """The name of the backend of an arm, by its label `<experiment>.<arm>`."""
+    experiment, _, arm = label.partition(".")
+    return arm_key(experiment, arm, revision)
 
 
 @dataclass(frozen=True)
@@ -93,6 +119,17 @@ class RoutingTable:
             yield self.stable
         yield from (one.backend for one in self.slices)
         yield from self.known
+
+    @property
+    def runs(self) -> Iterator[str]:
+        """The arm of every run of positions that are routed alike, in order: what makes the table long."""
+        before = None
+        found = {place: one for one in self.slices for first, last in one.ranges for place in range(first, last + 1)}
+        for position in range(POSITIONS):
+            one = found.get(position)
+            if position == 0 or one is not before:
+                yield one.arm if one and not one.mirror else "stable"
+            before = one
 
 
 def digest(table: RoutingTable) -> str:
@@ -179,8 +216,10 @@ def _check_timeouts(table: RoutingTable) -> None:
 def _check_backends(table: RoutingTable) -> None:
     seen: dict[str, Backend] = {}
     for backend in table.backends:
-        name = backend.revision
-        _refuse_unless(_REVISION.fullmatch(name), f"revision {name!r} is not made of 1 to 40 letters a-z and digits")
+        name = backend.served
+        known = _REVISION.fullmatch(backend.revision)
+        _refuse_unless(known, f"revision {backend.revision!r} is not made of 1 to 40 letters a-z and digits")
+        _refuse_unless(backend.arm is None or _LABEL.fullmatch(backend.arm), f"arm {backend.arm!r} is no arm's label")
         _refuse_unless(_HOST.fullmatch(backend.host), f"revision {name}: {backend.host!r} is not a host name")
         for port in (backend.http_port, backend.grpc_port):
             _refuse_unless(port is None or 0 < port < 65536, f"revision {name}: port {port} is not within 1..65535")
@@ -194,8 +233,8 @@ def _check_slices(table: RoutingTable) -> None:
     for one in table.slices:
         _check_slice(table, one)
         holder = f"the {one.arm} slice of revision {one.backend.revision}"
-        other = arms.setdefault(one.arm, one.backend.revision)
-        _refuse_unless(other == one.backend.revision, f"{holder} comes beside one of revision {other}")
+        other = arms.setdefault(one.arm, one.backend.served)
+        _refuse_unless(other == one.backend.served, f"{holder} comes beside one of revision {other}")
         for position in _positions(one, holder):
             _refuse_unless(position not in taken, f"position {position} is in {taken.get(position)} and in {holder}")
             taken[position] = holder
@@ -207,7 +246,11 @@ def _check_slices(table: RoutingTable) -> None:
 
 
 def _check_slice(table: RoutingTable, one: Slice) -> None:
-    _refuse_unless(one.arm in ARMS, f"arm {one.arm!r} is unknown: a slice is one of {', '.join(ARMS)}")
+    own = one.backend.arm
+    _refuse_unless(
+        one.arm == own if own else one.arm in ARMS,
+        f"arm {one.arm!r} is unknown: a slice is one of {', '.join(ARMS)}, or that of an experiment's own pods",
+    )
     if one.arm == "candidate":
         revision = one.backend.revision
         _refuse_unless(

@@ -46,19 +46,22 @@ def allocate(want: int, *, start: int, held: Sequence[Range], others: Iterable[G
     positions back from the far end. Raises `NoRoom`.
     """
     others = tuple(others)
-    taken = {position for grant in others for position in _expand(grant.ranges)}
+    taken = {position for grant in others for position in expand(grant.ranges)}
     free = POSITIONS - len(taken) - floor
     if want > free:
         raise NoRoom(_no_room(want, free, floor, others))
-    mine = set(_expand(held))
+    mine = set(expand(held))
     order = [(start + step) % POSITIONS for step in range(POSITIONS)]
     kept = [position for position in order if position in mine and position not in taken][:want]
     added = [position for position in order if position not in mine and position not in taken]
-    return _compress([*kept, *added[: want - len(kept)]])
+    return compress([*kept, *added[: want - len(kept)]])
 
 
 def _no_room(want: int, free: int, floor: int, others: Sequence[Grant]) -> str:
-    holders = ", ".join(f"{grant.holder} holds {percent(grant.positions)}" for grant in others)
+    held: dict[str, int] = {}
+    for grant in others:
+        held[grant.holder] = held.get(grant.holder, 0) + grant.positions
+    holders = ", ".join(f"{holder} holds {percent(positions)}" for holder, positions in held.items())
     return (
         f"a slice of {percent(want)} does not fit: {holders or 'nobody else holds any'}, "
         f"{percent(floor)} is stable's floor, {percent(max(free, 0))} is free"
@@ -71,12 +74,14 @@ def percent(positions: int) -> str:
     return f"{whole}.{tenths}%" if tenths else f"{whole}%"
 
 
-def _expand(ranges: Iterable[Range]) -> Iterable[int]:
+def expand(ranges: Iterable[Range]) -> Iterable[int]:
+    """Every position in these ranges."""
     for first, last in ranges:
         yield from range(first, last + 1)
 
 
-def _compress(positions: Iterable[int]) -> tuple[Range, ...]:
+def compress(positions: Iterable[int]) -> tuple[Range, ...]:
+    """The fewest ranges that hold these positions, sorted."""
     ranges: list[Range] = []
     for position in sorted(positions):
         if ranges and ranges[-1][1] == position - 1:

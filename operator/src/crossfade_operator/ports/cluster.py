@@ -78,13 +78,17 @@ class NotLeader(ClusterError):
 
 
 class Cluster(Protocol):
-    """Reads of primaries (`endpoint`, `rollouts`) are fresh, never from a cache: time and step live in them."""
+    """Reads of primaries (`endpoint`, `rollouts`, `experiments`) are fresh, never from a cache: time and step live
+    in them."""
 
     async def endpoint(self, key: Key) -> Obj | None:
         """The ModelEndpoint, or None when there is none."""
 
     async def rollouts(self, key: Key) -> Sequence[Obj]:
         """The ModelRollouts of the namespace whose `spec.endpoint` is the key's, oldest first."""
+
+    async def experiments(self, key: Key) -> Sequence[Obj]:
+        """The Experiments of the namespace whose `spec.endpoint` is the key's, oldest first."""
 
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
         """The Metrics of these names that exist."""

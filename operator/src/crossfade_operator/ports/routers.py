@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -19,8 +19,8 @@ class RouterPod:
 class RouterReport:
     """What one router answered. `generation` is None when it could not be asked; `error` then says why.
 
-    `rejected` counts the tables that this router refused since it started; `healthy` the pods of the revision that was
-    asked about which it can send requests to, None when nobody asked or it could not say.
+    `rejected` counts the tables that this router refused since it started; `healthy` the pods to which it can send
+    requests, by what was asked about; what nobody asked about, or it could not say, is not in it.
     """
 
     pod: str
@@ -28,12 +28,12 @@ class RouterReport:
     digest: str | None = None
     rejected: int = 0
     error: str | None = None
-    healthy: int | None = None
+    healthy: Mapping[str, int] = field(default_factory=dict)
 
 
 class Routers(Protocol):
-    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
+    async def reports(self, pods: Sequence[RouterPod], *, names: Collection[str] = ()) -> Sequence[RouterReport]:
         """Ask every pod at once, each within a second; one report per pod, in order.
 
-        With a `revision`, each also says how many healthy pods of it the router sees.
+        Each also says how many healthy pods the router sees under these `names`: revisions, or names of arms.
         """

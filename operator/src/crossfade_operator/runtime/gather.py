@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -13,9 +13,10 @@ from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Candidate, ModelRolloutStatus, Stage
-from crossfade_operator.core.children import revisions
+from crossfade_operator.core.children import arms, revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
-from crossfade_operator.core.endpoint import EndpointView, no_room, routes_of
+from crossfade_operator.core.endpoint import EndpointView, no_room, reached, routes_of
+from crossfade_operator.core.ledger import Request, is_granted
 from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.planning import BUILT_IN, MetricMissing, plan_for
 from crossfade_operator.core.pods import is_ready, pods_of
@@ -23,8 +24,10 @@ from crossfade_operator.core.revision import revision_of
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.records import number_of
 from crossfade_operator.core.rollout.view import Routes, View
+from crossfade_operator.core.routing import name_of_arm
 from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
 from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
+from crossfade_operator.runtime import asking
 
 REQUESTS = {f"crossfade.dev/{verb}": verb for verb in ("promote", "abort", "retry")}
 
@@ -40,6 +43,9 @@ class World:
     children: Children
     metrics: Mapping[str, Obj]
     reports: Sequence[RouterReport]
+    experiments: Sequence[Obj] = ()
+    decided: asking.Decisions = field(default_factory=dict)
+    """Decisions about the experiments whose slice is to change, by holder."""
     numbered: Mapping[str, int] = field(default_factory=dict)
     """The highest number of a decision by name of a rollout that has made none: a namesake of it has been here."""
 
@@ -53,18 +59,25 @@ class World:
 
 async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> World:
     """Read everything for one key."""
-    endpoint, found, children = await asyncio.gather(
-        cluster.endpoint(key), cluster.rollouts(key), cluster.children(key)
+    endpoint, rollouts, running, children = await asyncio.gather(
+        cluster.endpoint(key), cluster.rollouts(key), cluster.experiments(key), cluster.children(key)
     )
-    living = [rollout for rollout in found if not rollout["metadata"].get("deletionTimestamp")]
-    world = World(key, now, endpoint, living, children, {}, ())
+    living = _living(rollouts)
+    world = World(key, now, endpoint, living, children, {}, (), experiments=_living(running))
     if endpoint is None:
         return world
+    status = ModelEndpointStatus.model_validate(endpoint.get("status") or {})
+    decided = await asking.decisions(cluster, key.namespace, world.experiments, status)
+    world = replace(world, decided=decided)
     metrics = await cluster.metrics(key.namespace, _own_metrics(living))
     world = replace(world, metrics=metrics, numbered=await _numbered(cluster, key, living))
-    awaited = _awaited(world)
-    pods = _to_ask(endpoint, children, always=awaited is not None)
-    return replace(world, reports=await routers.reports(pods, revision=awaited))
+    awaited = {*_awaited_revisions(world), *_awaited_arms(world, status)}
+    pods = _to_ask(endpoint, children, always=bool(awaited))
+    return replace(world, reports=await routers.reports(pods, names=sorted(awaited)))
+
+
+def _living(objects: Sequence[Obj]) -> list[Obj]:
+    return [obj for obj in objects if not obj["metadata"].get("deletionTimestamp")]
 
 
 async def _numbered(cluster: Cluster, key: Key, rollouts: Sequence[Obj]) -> dict[str, int]:
@@ -78,10 +91,20 @@ async def _numbered(cluster: Cluster, key: Key, rollouts: Sequence[Obj]) -> dict
     }
 
 
-def _awaited(world: World) -> str | None:
-    """The revision that waits for its routers to find its pods, or None."""
+def _awaited_revisions(world: World) -> Iterator[str]:
+    """The revision that waits for its routers to find its pods, if one does."""
     candidate = (world.active or {}).get("status", {}).get("candidate") or {}
-    return candidate["revision"] if candidate.get("stage") == Stage.STARTING else None
+    if candidate.get("stage") == Stage.STARTING:
+        yield candidate["revision"]
+
+
+def _awaited_arms(world: World, status: ModelEndpointStatus) -> Iterator[str]:
+    """The names of the arms that the table announces and that hold nothing yet."""
+    known = status.route.revisions if status.route else ()
+    for request in asking.requests(world.experiments, status, world.decided):
+        if not is_granted(status.ledger, request):
+            names = (name_of_arm(arm.label, arm.revision) for arm in request.arms)
+            yield from (name for name in names if name in known)
 
 
 def _own_metrics(rollouts: Sequence[Obj]) -> list[str]:
@@ -111,25 +134,36 @@ def _to_ask(endpoint: Obj, children: Children, *, always: bool) -> list[RouterPo
 # Views -------------------------------------------------------------------------------------------------------
 
 
-def endpoint_view(world: World, endpoint: Obj, refusal: str | None) -> EndpointView:
-    """The endpoint as read, without what its rollout is entitled to."""
+def endpoint_view(world: World, endpoint: Obj, refusal: str | None, domain: str = "cluster.local") -> EndpointView:
+    """The endpoint as read, without what its rollout is entitled to. `domain` is the cluster's, in DNS."""
     pods = router_pods(world.children)
     written = [
         int(obj["metadata"].get("annotations", {}).get(GENERATION_ANNOTATION, 0)) for obj in world.children.config_maps
     ]
-    return EndpointView(
+    status = ModelEndpointStatus.model_validate(endpoint.get("status") or {})
+    asked = asking.requests(world.experiments, status, world.decided)
+    view = EndpointView(
         name=str(world.key),
         uid=endpoint["metadata"]["uid"],
         generation=endpoint["metadata"]["generation"],
         spec=ModelEndpointSpec.model_validate(endpoint["spec"]),
-        status=ModelEndpointStatus.model_validate(endpoint.get("status") or {}),
+        status=status,
         now=world.now,
+        asking=arms.asked_for(asked, world.key.namespace, domain),
+        arms=arms.existing(world.children.services, domain),
+        latest=asking.latest(world.decided),
         routers=len(pods),
         routers_ready=sum(map(is_ready, pods)),
         reports=world.reports,
         written_generation=max(written, default=0),
         refusal=refusal,
     )
+    return replace(view, requests=tuple(_reached(view, request) for request in asked))
+
+
+def _reached(view: EndpointView, request: Request) -> Request:
+    names = [name_of_arm(arm.label, arm.revision) for arm in request.arms]
+    return replace(request, reached=reached(view, names))
 
 
 def rollout_view(
@@ -143,7 +177,7 @@ def rollout_view(
     spec = ModelRolloutSpec.model_validate(rollout["spec"])
     status = ModelRolloutStatus.model_validate(rollout.get("status") or {})
     active = world.active or rollout
-    routes = routes_of(endpoint) if endpoint else Routes()
+    routes = routes_of(endpoint, status.candidate.revision if status.candidate else None) if endpoint else Routes()
     annotations = rollout["metadata"].get("annotations", {})
     view = View(
         name=rollout["metadata"]["name"],

@@ -17,7 +17,7 @@ from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
 from crossfade_operator.core import decisions
 from crossfade_operator.core import endpoint as endpoints
-from crossfade_operator.core.children import revisions, router
+from crossfade_operator.core.children import arms, revisions, router
 from crossfade_operator.core.decisions import subject_of
 from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
 from crossfade_operator.core.endpoint import EndpointTurn, EndpointView
@@ -87,7 +87,8 @@ class Reconciler:
         world = await gather.look(self._cluster, self._routers, key, self._clock.now())
         seen = None
         if world.endpoint is not None:
-            seen = gather.endpoint_view(world, world.endpoint, self._refused(world.endpoint).get(ROUTER))
+            refused = self._refused(world.endpoint).get(ROUTER)
+            seen = gather.endpoint_view(world, world.endpoint, refused, self._settings.cluster_domain)
         else:
             self._telemetry.endpoint_gone(key)
         due = [await self._rollout_turn(world, rollout, seen) for rollout in world.rollouts]
@@ -202,15 +203,18 @@ class Reconciler:
         spec = ModelEndpointSpec.model_validate(endpoint["spec"]).router
         image = spec.image or self._settings.router_image
         pods = router.Pods(image, spec.replicas, spec.resources, self._settings.router_pull_policy)
+        owner = router.Owner.of(endpoint)
         try:
-            manifests = router.router_manifests(router.Owner.of(endpoint), turn.table, pods)
+            manifests = router.router_manifests(owner, turn.table, pods)
         except InvalidTable as invalid:
             return str(invalid)
-        effects: list[Effect] = [Apply(manifest) for manifest in manifests]
+        effects: list[Effect] = [*arms.applied(owner, turn.announced), *(Apply(manifest) for manifest in manifests)]
         effects += _without_testers(world, turn)
         lagging = [pod["metadata"]["name"] for pod in gather.router_pods(world.children) if not _poked(pod, turn)]
         if lagging:
             effects.append(Poke(tuple(lagging), turn.table.generation))
+        known = {backend.name for backend in turn.table.backends}
+        effects += arms.deleted(world.children.services, known, self._settings.cluster_domain)
         return await act.apply_all(self._actors(world, endpoint), effects)
 
     def _tell_routers(self, key: Key, view: EndpointView, turn: EndpointTurn) -> None:
@@ -285,11 +289,15 @@ def _without_testers(world: World, turn: EndpointTurn) -> Iterator[Effect]:
 
 def _endpoint_due(view: EndpointView, turn: EndpointTurn, refused: str | None) -> datetime | None:
     route, moments = turn.status.route, []
-    if route is not None and view.routers_ready and (route.confirmed_generation < route.generation or view.awaited):
+    if turn.more:
+        return view.now
+    awaited = view.awaited or turn.awaited
+    if route is not None and view.routers_ready and (route.confirmed_generation < route.generation or awaited):
         fresh = abs(view.now - route.written_at) < FRESH  # a clock that was set back makes nothing fresh for long
         moments.append(view.now + (CONFIRMING if fresh else LATE))
     if view.spec.holdout is not None and view.spec.holdout.until > view.now:
         moments.append(view.spec.holdout.until)
+    moments += [entry.until for entry in turn.status.ledger if entry.until is not None]
     if refused or turn.problem:
         moments.append(view.now + timing.RETRY)
     return min(moments, default=None)

@@ -323,8 +323,9 @@ def test_a_refused_table_is_written_again(age: timedelta, rejected: int, generat
     ],
 )
 def test_a_candidate_is_reachable(healthy: tuple[int | None, ...], reachable: bool | None) -> None:
-    seen = tuple(RouterReport("router", 1, healthy=one) for one in healthy)
-    assert routes_of(view(reports=seen)).reachable is reachable
+    seen = tuple(RouterReport("router", 1, healthy={} if one is None else {B: one}) for one in healthy)
+    assert routes_of(view(reports=seen), B).reachable is reachable
+    assert routes_of(view(reports=seen)).reachable is None, "nobody waits for it"
 
 
 def test_the_routes_are_those_of_the_ledger() -> None:

@@ -56,6 +56,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "slice-without-stable": ({"stable": None}, "a slice needs a stable revision to fall back to"),
     "unknown-arm": ({"slices": (Slice("treatment", B, ((0, 1),)),)}, "arm 'treatment' is unknown"),
     "candidate-is-stable": ({"slices": (Slice("candidate", A, ((0, 1),)),)}, "revision aaaa is stable and cannot"),
+    "another-experiments-pods": (
+        {"slices": (Slice("taste.control", replace(B, arm="smell.control"), ((0, 1),)),)},
+        "arm 'taste.control' is unknown",
+    ),
+    "a-candidate-by-an-arms-pods": (
+        {"slices": (Slice("candidate", replace(B, arm="taste.control"), ((0, 1),)),)},
+        "arm 'candidate' is unknown",
+    ),
+    "odd-label": ({"known": (replace(C, arm="taste"),)}, "arm 'taste' is no arm's label"),
     "mirrored-holdout": ({"slices": (Slice("holdout", B, ((0, 1),), True),)}, "only a candidate can be mirrored to"),
     "empty-slice": ({"slices": (Slice("candidate", B, ()),)}, "holds no position"),
     "position-1000": ({"slices": (Slice("candidate", B, ((990, 1000),)),)}, "990..1000 is not a range within 0..999"),

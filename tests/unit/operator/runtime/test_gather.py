@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pytest
@@ -29,10 +29,10 @@ class Asked:
 
     def __init__(self) -> None:
         self.pods: list[str] = []
-        self.revision: str | None = None
+        self.names: Collection[str] = ()
 
-    async def reports(self, pods: Sequence[RouterPod], *, revision: str | None = None) -> Sequence[RouterReport]:
-        self.pods, self.revision = [pod.name for pod in pods], revision
+    async def reports(self, pods: Sequence[RouterPod], *, names: Collection[str] = ()) -> Sequence[RouterReport]:
+        self.pods, self.names = [pod.name for pod in pods], names
         return [RouterReport(pod.name, 5) for pod in pods]
 
 
@@ -132,7 +132,7 @@ async def test_only_metrics_that_are_used_and_not_built_in_are_read() -> None:
 )
 async def test_routers_are_asked(status: dict[str, Any], pods: list[dict[str, Any]], asked: list[str]) -> None:
     _, found = await looked({**endpoint(), "status": status}, rollout("v1"), *pods)
-    assert (found.pods, found.revision) == (asked, None)
+    assert (found.pods, found.names) == (asked, [])
 
 
 @pytest.mark.parametrize(("stage", "revision_"), [("Starting", CANDIDATE), ("Analyzing", None)])
@@ -140,7 +140,7 @@ async def test_routers_are_asked_about_a_starting_candidate(stage: str, revision
     candidate = {**CANDIDATE_STATUS, "stage": stage}
     starting = {**rollout("v2"), "status": {"candidate": candidate}}
     _, found = await looked({**endpoint(), "status": {"route": route(5, 5)}}, starting, router_pod("r0"))
-    assert found.revision == revision_
+    assert found.names == ([revision_] if revision_ else [])
     assert bool(found.pods) is (revision_ is not None)
 
 

@@ -139,8 +139,9 @@ def deployment(owner: Owner, table: RoutingTable, pods: Pods, files: Mapping[str
     return {**_head("apps/v1", "Deployment", owner, router_name(owner.name)), "spec": spec}
 
 
-def _head(api_version: str, kind: str, owner: Owner, name: str) -> Manifest:
-    reference = {
+def owner_reference(owner: Owner) -> Manifest:
+    """Whatever has it is deleted with the endpoint."""
+    return {
         "apiVersion": owner.api_version,
         "kind": owner.kind,
         "name": owner.name,
@@ -148,11 +149,14 @@ def _head(api_version: str, kind: str, owner: Owner, name: str) -> Manifest:
         "controller": True,
         "blockOwnerDeletion": True,
     }
+
+
+def _head(api_version: str, kind: str, owner: Owner, name: str) -> Manifest:
     metadata = {
         "name": name,
         "namespace": owner.namespace,
         "labels": labels(owner.name),
-        "ownerReferences": [reference],
+        "ownerReferences": [owner_reference(owner)],
     }
     return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
 

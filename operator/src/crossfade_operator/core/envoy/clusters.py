@@ -45,11 +45,11 @@ _BACK_OFF = {"base_interval": "0.005s", "max_interval": "0.05s"}
 
 
 def stable_name(backend: Backend, grpc: bool = False) -> str:
-    return _with_protocol(backend, backend.revision, grpc)
+    return _with_protocol(backend, backend.name, grpc)
 
 
 def slice_name(backend: Backend, grpc: bool = False) -> str:
-    return _with_protocol(backend, f"{backend.revision}-slice", grpc)
+    return _with_protocol(backend, f"{backend.name}-slice", grpc)
 
 
 def fallback_name(backend: Backend, stable: Backend, grpc: bool = False) -> str:
@@ -74,8 +74,9 @@ def routed_name(one: Slice, stable: Backend, grpc: bool = False) -> str:
 def clusters(table: RoutingTable) -> list[Json]:
     """All clusters of a table, sorted by name.
 
-    They depend on which revisions there are, never on which of them is stable or has a slice. So a step, a promotion
-    or a rollback changes routes only, and no route ever meets a cluster that is not there yet or not there any more.
+    They depend on which revisions and arms there are, never on which of them is stable or has a slice. So a step, a
+    promotion or a rollback changes routes only, and no route ever meets a cluster that is not there yet or not there
+    any more.
     """
     return sorted(_all(table), key=lambda cluster: str(cluster["name"]))
 
@@ -90,16 +91,29 @@ def _with_protocol(backend: Backend, name: str, grpc: bool) -> str:
 
 
 def _all(table: RoutingTable) -> Iterator[Json]:
-    backends = {backend.revision: backend for backend in table.backends}.values()
-    for backend in backends:
+    backends = {backend.name: backend for backend in table.backends}.values()
+    revisions = [backend for backend in backends if backend.arm is None]
+    arms = [backend for backend in backends if backend.arm is not None]
+    for backend in revisions:
         for grpc in protocols(backend):
             yield _stable_cluster(table, backend, grpc)
-            if len(backends) > 1:
+            if len(revisions) > 1:
                 yield _slice_cluster(table, backend, grpc)
-    for backend, stable in permutations(backends, 2):
-        for grpc in sorted({*protocols(backend), *protocols(stable)}):
+    for backend, stable in permutations(revisions, 2):
+        for grpc in _protocols_of_both(backend, stable):
             yield _fallback_cluster(backend, stable, grpc)
             yield _mirror_cluster(backend, stable, grpc)
+    for backend in arms:
+        for grpc in protocols(backend):
+            yield _slice_cluster(table, backend, grpc)
+        # An arm is never stable and gets no copies, but any revision may be the stable one that covers for it.
+        for stable in revisions:
+            for grpc in _protocols_of_both(backend, stable):
+                yield _fallback_cluster(backend, stable, grpc)
+
+
+def _protocols_of_both(backend: Backend, stable: Backend) -> list[bool]:
+    return sorted({*protocols(backend), *protocols(stable)})
 
 
 def _stable_cluster(table: RoutingTable, backend: Backend, grpc: bool) -> Json:
@@ -188,9 +202,9 @@ def _stable_retries() -> Json:
 
 def _pods(table: RoutingTable, backend: Backend, name: str, grpc: bool) -> Json:
     port = backend.grpc_port if grpc else backend.http_port
-    # `hostname` is what the counters' label `served` reads: the revision that really answered.
+    # `hostname` is what the counters' label `served` reads: who really answered.
     endpoint = {
-        "hostname": backend.revision,
+        "hostname": backend.served,
         "address": {"socket_address": {"address": backend.host, "port_value": port}},
     }
     return {

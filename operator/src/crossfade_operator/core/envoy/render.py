@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from crossfade_operator.core.assignment import BUCKETS
 from crossfade_operator.core.envoy.bootstrap import bootstrap
 from crossfade_operator.core.envoy.clusters import clusters
 from crossfade_operator.core.envoy.listeners import public_listeners
@@ -20,6 +22,24 @@ REMEMBERED = 1024
 
 MOST_BYTES = 1_000_000
 """A ConfigMap holds 1 MiB in all."""
+
+
+_MOST_OF_ROUTES = 650_000
+"""What the users' routes may take of that when an experiment asks: the rest is for the clusters of all the revisions
+that there may be at once, for listeners, and for a candidate that grows between the experiment's ranges."""
+_ENTRY = 165
+"""Bytes of one entry of the weighted table beside its arm's name. A test holds it to what is rendered."""
+
+
+def room_for_runs(table: RoutingTable, arms: Sequence[str]) -> int:
+    """How often runs of all these arms, and one of stable's, still fit into the table beside what it has."""
+    protocols = 2 if any(backend.grpc_port for backend in table.backends) else 1
+    left = _MOST_OF_ROUTES // protocols - sum(map(_size, table.runs))
+    return max(left // sum(map(_size, (*arms, "stable"))), 0)
+
+
+def _size(arm: str) -> int:
+    return BUCKETS * (_ENTRY + len(arm))
 
 
 def render(table: RoutingTable, places: Places | None = None) -> dict[str, str]:

@@ -25,7 +25,7 @@ from crossfade_operator.core.envoy.places import (
     UNIT_HEADER,
     Json,
 )
-from crossfade_operator.core.routing import ARMS, Backend, RoutingTable, digest
+from crossfade_operator.core.routing import Backend, RoutingTable, Slice, digest
 
 METRICS = "|".join(
     (
@@ -84,15 +84,18 @@ def _forced(table: RoutingTable, stable: Backend, grpc: bool) -> Iterator[Json]:
     if not table.testers:
         return
     arms = {"stable": stable_name(stable, grpc)}
-    arms |= {one.arm: routed_name(one, stable, grpc) for one in table.slices if not one.mirror}
-    for arm in ("stable", *ARMS):
-        if arm in arms:
-            wanted = {"name": FORCE_HEADER, "string_match": {"exact": arm}}
-            yield {
-                "match": _match(grpc, wanted),
-                "route": {"cluster": arms[arm], **_limits(table)},
-                "request_headers_to_add": _labels(arm, "forced"),
-            }
+    arms |= {one.arm: routed_name(one, stable, grpc) for one in sorted(table.slices, key=_arm) if not one.mirror}
+    for arm, cluster in arms.items():
+        wanted = {"name": FORCE_HEADER, "string_match": {"exact": arm}}
+        yield {
+            "match": _match(grpc, wanted),
+            "route": {"cluster": cluster, **_limits(table)},
+            "request_headers_to_add": _labels(arm, "forced"),
+        }
+
+
+def _arm(one: Slice) -> str:
+    return one.arm
 
 
 def _without_unit(table: RoutingTable, stable: Backend, grpc: bool) -> Iterator[Json]:

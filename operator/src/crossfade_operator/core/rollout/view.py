@@ -46,8 +46,10 @@ class Routes:
     candidate: Grant | None = None
     mirrored: Grant | None = None
     holdout: Grant | None = None
+    experiments: int = 0
+    """Positions that experiments hold: their users are nobody's control."""
     known: frozenset[str] = frozenset()
-    """The revisions that the table carries, routed to or not: only to these may the next table route."""
+    """What the table carries, revisions and arms, routed to or not: only to these may the next table route."""
     reachable: bool | None = None
     """Whether every ready router sees a healthy pod of the candidate; None when one of them could not say."""
 

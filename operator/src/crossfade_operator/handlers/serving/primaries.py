@@ -23,6 +23,11 @@ async def rollout_changed(type: str | None, body: kopf.Body, memo: kopf.Memo, **
     _wakes(memo).rollout(type, _plain(body))
 
 
+@kopf.on.event(GROUP, VERSION, "experiments", registry=REGISTRY)
+async def experiment_changed(type: str | None, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:  # noqa: A002
+    _wakes(memo).experiment(type, _plain(body))
+
+
 @kopf.on.login(registry=REGISTRY)
 async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
     connection: kopf.ConnectionInfo = await memo.connection()

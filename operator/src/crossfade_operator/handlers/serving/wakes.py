@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from crossfade_operator.handlers.news import Body, News
 from crossfade_operator.ports.cluster import Key
 from crossfade_operator.ports.telemetry import RolloutTelemetry
 from crossfade_operator.runtime.queue import WorkQueue
+
+
+def asks(body: Body) -> object:
+    """What of an experiment matters to its endpoint: the slice that it asks for, and that it has decided."""
+    status: Mapping[str, Any] = body.get("status") or {}
+    return (body["metadata"].get("deletionTimestamp"), repr(status.get("sliceRequest")), status.get("decisionCount"))
 
 
 class Wakes:
@@ -23,6 +30,7 @@ class Wakes:
         self._endpoints = endpoints
         self._telemetry = telemetry
         self._news = News()
+        self._asked = News(asks)
 
     def endpoint(self, event: str | None, body: Body) -> None:
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
@@ -32,6 +40,11 @@ class Wakes:
     def rollout(self, event: str | None, body: Body) -> None:
         if self._news.matters(event, body):
             self._post(lambda: self._rollout(event, body))
+
+    def experiment(self, event: str | None, body: Body) -> None:
+        key = Key(body["metadata"]["namespace"], body["spec"]["endpoint"])
+        if self._asked.matters(event, body):
+            self._post(lambda: self._endpoints.wake(key))
 
     def _rollout(self, event: str | None, body: Body) -> None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_operator.core import routing
-from crossfade_operator.core.envoy import content_digest, render
+from crossfade_operator.core.envoy import content_digest, render, room_for_runs
+from crossfade_operator.core.envoy.render import _size
 from crossfade_operator.core.rollout.machine import MOST_RETIRING
 from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice
 
@@ -169,3 +170,77 @@ def test_a_table_that_was_rendered_before_is_not_rendered_again(monkeypatch: pyt
 def test_an_impossible_table_is_refused_before_it_is_rendered() -> None:
     with pytest.raises(InvalidTable, match="the salt must be"):
         render(replace(TABLE, salt=""))
+
+
+# Arms of experiments -----------------------------------------------------------------------------------------
+
+ARM = Backend("aaaa", "taste-control-x.recs.svc.cluster.local", 8080, arm="taste.control")
+OTHER = Backend("dddd", "taste-treatment-x.recs.svc.cluster.local", 8080, 8081, arm="taste.treatment")
+WITH_ARMS = replace(
+    TABLE,
+    slices=(*TABLE.slices, Slice("taste.control", ARM, ((200, 209),)), Slice("taste.treatment", OTHER, ((210, 219),))),
+)
+
+
+def test_an_arm_of_the_stable_model_has_clusters_of_its_own() -> None:
+    clusters = {cluster["name"]: cluster for cluster in resources(render(WITH_ARMS), "cds.json")}
+    own = clusters[f"{ARM.name}-slice"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    assert (own["hostname"], own["address"]["socket_address"]["address"]) == ("taste.control.aaaa", ARM.host)
+    stable = clusters["aaaa"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    assert (stable["hostname"], stable["address"]["socket_address"]["address"]) == ("aaaa", A.host)
+
+
+def test_any_revision_covers_for_an_arm_and_an_arm_covers_for_nobody() -> None:
+    names = [cluster["name"] for cluster in resources(render(WITH_ARMS), "cds.json")]
+    assert {f"{ARM.name}-slice+aaaa", f"{ARM.name}-slice+bbbb"} <= set(names)
+    assert ARM.name not in names
+    assert not [name for name in names if name.endswith(f"+{ARM.name}") or f"copied-to-{ARM.name}" in name]
+
+
+def test_an_experiment_that_comes_or_goes_changes_routes_only_once_it_is_known() -> None:
+    announced = replace(TABLE, known=(ARM, OTHER))
+    assert changed_files(announced, WITH_ARMS) == {"rds.json"}
+
+
+def test_testers_force_an_experiments_arm_too() -> None:
+    forced = [
+        (header["string_match"]["exact"], route["route"]["cluster"])
+        for route in user_routes(render(replace(WITH_ARMS, testers=True)))
+        for header in route.get("match", {}).get("headers", [])
+        if header["name"] == "x-crossfade-arm" and "string_match" in header and "grpc" not in route["match"]
+    ]
+    assert dict(forced)["taste.control"] == f"{ARM.name}-slice+aaaa"
+    assert [arm for arm, _ in forced] == ["stable", "candidate", "taste.control", "taste.treatment"]
+
+
+def test_a_run_takes_no_more_room_than_is_reckoned_with() -> None:
+    long = "e" * 40 + "." + "t" * 20
+    widest = Backend("aaaaaaaaaa", "x.recs.svc", 8080, 8081, arm=long)
+    stable = replace(A, revision="bbbbbbbbbb", grpc_port=8081)
+    few, many = (
+        render(
+            replace(TABLE, stable=stable, slices=(Slice(long, widest, tuple((n, n) for n in range(0, 4 * ranges, 4))),))
+        )
+        for ranges in (1, 6)
+    )
+    grown = len(many["rds.json"]) - len(few["rds.json"])
+    assert grown <= 5 * 2 * (_size(long) + _size("stable"))
+
+
+@pytest.mark.parametrize("grpc", [None, 8081])
+def test_where_there_is_room_for_runs_the_table_fits(grpc: int | None) -> None:
+    """Also beside as many revisions as there may be, and a candidate that has grown between the ranges."""
+    revisions = [Backend(f"r{n}aaaaaaaa", f"r{n}.recs.svc", 8080, grpc) for n in range(10)]
+    stable = revisions[0]
+    arms = [Backend(f"r{n}aaaaaaaa", f"a{n}.recs.svc", 8080, grpc, arm=f"an-experiment.arm{n}") for n in range(2)]
+    bare = replace(TABLE, stable=stable, slices=(), known=tuple(revisions[1:]))
+    blocks = room_for_runs(bare, [str(arm.arm) for arm in arms])
+    assert blocks >= 5
+    slices = [
+        Slice(
+            str(arm.arm), arm, tuple((12 * block + 3 * number, 12 * block + 3 * number + 2) for block in range(blocks))
+        )
+        for number, arm in enumerate(arms)
+    ]
+    grown = Slice("candidate", revisions[1], ((500, 700), (800, 820)))
+    render(replace(bare, slices=(*slices, grown, Slice("holdout", revisions[2], ((990, 999),)))))

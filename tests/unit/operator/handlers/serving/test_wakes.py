@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from crossfade_operator.runtime.metrics import MetricKey, References
 
 from crossfade_operator.handlers.serving.wakes import Wakes
 from crossfade_operator.ports.cluster import Key
@@ -88,3 +89,27 @@ def test_the_series_of_a_deleted_rollout_end(rig: Rig) -> None:
     rig.wakes.rollout("ADDED", rollout())
     rig.wakes.rollout("DELETED", rollout())
     assert ("rollout_gone", ("recs", "ranker"), {}) in rig.telemetry.told
+
+
+def experiment(**status: Any) -> dict[str, Any]:
+    return body("taste", spec={"endpoint": "web"}, status=status)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wakes"),
+    [
+        pytest.param(experiment(sliceRequest={"id": "u/1"}), True, id="it asks for a slice"),
+        pytest.param(experiment(decisionCount=1), True, id="it was decided"),
+        pytest.param(experiment(look=7, message="looking"), False, id="it was looked at"),
+    ],
+)
+def test_an_experiment_wakes_its_endpoint_when(rig: Rig, changed: dict[str, Any], wakes: bool) -> None:
+    rig.wakes.experiment("ADDED", experiment())
+    rig.wakes.experiment("MODIFIED", changed)
+    assert rig.endpoints == [Key("recs", "web")] * (1 + wakes)
+
+
+def test_an_experiment_that_is_deleted_wakes_its_endpoint(rig: Rig) -> None:
+    rig.wakes.experiment("ADDED", experiment())
+    rig.wakes.experiment("DELETED", experiment())
+    assert rig.endpoints == [Key("recs", "web")] * 2
