@@ -21,6 +21,7 @@ CONDITIONS: Mapping[str, tuple[Reason, ...]] = {
     "ModelRollout Ready": (Reason.UP_TO_DATE,),
     "ModelRollout Accepted": (Reason.ACCEPTED, Reason.OBJECTS_REFUSED),
     "ModelRollout DecisionsRecorded": (Reason.DECISIONS_RECORDED, Reason.DECISION_NOT_RECORDED),
+    "ModelRollout ReviewDue": (Reason.REVIEW_DUE, Reason.NOTHING_TO_REVIEW),
     "ModelEndpoint Ready": (Reason.ROUTERS_READY, Reason.ROUTERS_STARTING, Reason.NO_REVISION),
     "ModelEndpoint RoutersConfirmed": (Reason.ALL_CONFIRMED, Reason.CONFIRMATION_PENDING),
     "ModelEndpoint Accepted": (Reason.ACCEPTED, Reason.INVALID_TABLE),

@@ -84,6 +84,9 @@ class FakeCluster:
     async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         return self._selected("Decision", namespace, fields)
 
+    async def reviews(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        return self._selected("Review", namespace, fields)
+
     def _selected(self, kind: str, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         found = [
             copy.deepcopy(obj)

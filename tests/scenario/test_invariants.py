@@ -11,15 +11,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crossfade_operator.api.meta import rfc3339
+from crossfade_operator.core.routing import name_of_arm
 from tests.fakes.cluster import Crash
 from tests.scenario import world as scripted
-from tests.scenario.world import KEY, STEPS, World, revision, rollout
+from tests.scenario.world import KEY, STEPS, World, endpoint, experiment, revision, rollout
 
 IMAGES = ("v1", "v2", "v3")
 JUDGES = {name: getattr(scripted, name) for name in ("proven", "harmful", "undecided", "unavailable")}
 BLIND = ("undecided", "unavailable")
 
 Event = tuple[str, Any]
+
+EXPERIMENTS = st.sampled_from(["taste", "smell"])
 
 EVENTS = st.lists(
     st.one_of(
@@ -34,6 +38,16 @@ EVENTS = st.lists(
         st.tuples(st.just("ask"), st.sampled_from(["promote", "promote full", "abort", "retry"])),
         st.tuples(st.just("deafen"), st.booleans()),
         st.tuples(st.just("jump"), st.integers(-600, 3600)),
+        st.tuples(
+            st.just("experiment"), st.tuples(st.sampled_from(["taste", "smell"]), st.sampled_from([20, 200, 480]))
+        ),
+        st.tuples(st.just("stop"), st.sampled_from(["taste", "smell"])),
+        st.tuples(st.just("delete"), st.sampled_from(["taste", "smell"])),
+        st.tuples(st.just("hide arms"), st.booleans()),
+        st.tuples(st.just("gate"), st.booleans()),
+        st.tuples(st.just("conclude"), st.sampled_from(["Ship", "Ship of another", "Abort"])),
+        st.tuples(st.just("review"), st.sampled_from(["Approve", "Dissent"])),
+        st.tuples(st.just("holdout"), st.sampled_from([None, "1%", "30%"])),
         st.tuples(st.just("wait"), st.integers(1, 900)),
     ),
     min_size=5,
@@ -41,12 +55,25 @@ EVENTS = st.lists(
 )
 
 
+def _routed(status: dict[str, Any], *arms: str) -> set[tuple[tuple[str, str], ...]]:
+    """The entries of a ledger that the table follows, of these arms or all, as values."""
+    entries = [entry for entry in status.get("ledger", []) if entry["arm"] != "cooldown"]
+    return {
+        tuple((key, str(value)) for key, value in sorted(entry.items()) if key != "generation")
+        for entry in entries
+        if not arms or entry["arm"] in arms
+    }
+
+
 class Watched(World):
     """A world that checks the rules after each turn, against what it was before."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.judge, self.tokens = "proven", 0
+        self.judge, self.tokens, self.runs = "proven", 0, 0
+        self.wanted, self.gates = "v1", dict[str, Any]()
+        self.ship: tuple[str, Any] | None = None
+        """The model of the last Ship and until when it opens gates; None after an Abort."""
         self._before: dict[str, Any] = {}
         self._decided = 0
 
@@ -56,10 +83,12 @@ class Watched(World):
         outcome = await super().turn()
         self._no_share_changes_without_a_decision()
         self._what_a_table_carries_is_on_record()
+        self._granted_experiments_stay_as_they_are()
         self._positions_are_held_once_and_stable_keeps_its_floor()
         self._whoever_is_routed_to_has_pods()
         self._steps_follow_one_another_in_time()
         self._nothing_is_decided_blindly()
+        self._reach_waits_for_its_gates()
         return outcome
 
     def _no_share_changes_without_a_decision(self) -> None:
@@ -67,10 +96,25 @@ class Watched(World):
         if not before or not now:
             return
         assert now["route"]["generation"] >= before["route"]["generation"]
-        shares = [(status.get("ledger"), status.get("stableRevision")) for status in (before, now)]
-        if shares[0] != shares[1]:
-            assert now["route"]["decision"] != before["route"]["decision"]
+        routed = [(_routed(status), status.get("stableRevision")) for status in (before, now)]
+        if routed[0] != routed[1]:
             assert now["route"]["generation"] > before["route"]["generation"]
+        rollouts = [(_routed(status, "candidate", "mirror"), status.get("stableRevision")) for status in (before, now)]
+        if rollouts[0] != rollouts[1]:
+            assert now["route"]["decision"] == self.status.decisions[-1].name
+        elif _routed(before, "experiment") != _routed(now, "experiment"):
+            assert "-exp-" in now["route"]["decision"]
+
+    def _granted_experiments_stay_as_they_are(self) -> None:
+        """Until they stop, and one holder's slice changes at a time."""
+        before, now = (_routed(status, "experiment") for status in (self._before, self.endpoint_status))
+        changed = {dict(entry)["holder"] for entry in before ^ now}
+        assert len(changed) <= 1
+        for holder in changed:
+            asked = self.cluster.get("Experiment", KEY.namespace, holder.partition("/")[2]) or {}
+            request = asked.get("status", {}).get("sliceRequest", {}).get("id")
+            gone = [dict(entry) for entry in before - now]
+            assert all(entry["request"] != request for entry in gone), f"{holder} lost what it still asks for"
 
     def _what_a_table_carries_is_on_record(self) -> None:
         """Every generation that serves anybody names one Decision, and only a way back may come before it."""
@@ -84,14 +128,15 @@ class Watched(World):
     def _positions_are_held_once_and_stable_keeps_its_floor(self) -> None:
         held: list[int] = []
         for entry in self.endpoint_status.get("ledger", []):
-            for span in entry["ranges"]:
+            for span in entry["ranges"] if entry["arm"] != "cooldown" else ():
                 held += range(span["from"], span["to"] + 1)
         assert len(held) == len(set(held))
         assert len(held) <= 950
 
     def _whoever_is_routed_to_has_pods(self) -> None:
         status, deployed = self.endpoint_status, self.deployed()
-        routed = {entry["revision"] for entry in status.get("ledger", [])} | {status.get("stableRevision")}
+        own = [entry for entry in status.get("ledger", []) if entry["arm"] not in ("experiment", "cooldown")]
+        routed = {entry["revision"] for entry in own} | {status.get("stableRevision")}
         for name in routed - {None}:
             assert deployed.get(name) == 2, f"{name} is routed to and has no pods"
 
@@ -115,12 +160,21 @@ class Watched(World):
             if decision.reason == "EvidenceOfHarm":
                 assert self.judge == "harmful"
 
+    def _reach_waits_for_its_gates(self) -> None:
+        for decision in self._new_decisions():
+            wide = decision.slice not in ("0%", "1%") and decision.action in ("Advance", "Promote")
+            if self.gates and wide and decision.reason != "FirstRevision":
+                assert self.ship is not None, f"{decision.name} went beyond 5 % without a Ship"
+                model, until = self.ship
+                assert (decision.model_digest, decision.at < until) == (model, True)
+
     # Events ------------------------------------------------------------------------------------------------------
 
     async def happen(self, what: str, value: Any) -> None:
         match what:
             case "edit":
-                self.apply(rollout(value))
+                self.wanted = value
+                self.apply(rollout(value, **self.gates))
             case "judge":
                 self.judge, self.verdicts.judge = value, JUDGES[value]
             case "break":
@@ -138,6 +192,26 @@ class Watched(World):
                 self.pause(value)
             case "ask":
                 self._ask(value)
+            case "experiment":
+                name, positions = value
+                self.runs += 1
+                self.ask(experiment(name, positions, self.runs))
+            case "gate":
+                self.gates = {"gates": [{"experiment": "taste"}]} if value else {}
+                self.apply(rollout(self.wanted, **self.gates))
+            case "conclude":
+                self._conclude(value)
+            case "review":
+                if self.status.candidate:
+                    self.review("ben", value, **({"action": "Promote"} if value == "Approve" else {}))
+            case "stop" | "delete":
+                self._end(what, value)
+            case "hide arms":
+                names = [name_of_arm(f"{name}.treatment", revision("v9")) for name in ("taste", "smell")]
+                self.routers.unreached = set(names) if value else set()
+            case "holdout":
+                until = (self.clock.time + timedelta(minutes=20)).strftime("%Y-%m-%dT%H:%M:%SZ")
+                self.apply(endpoint(**({"holdout": {"slice": value, "until": until}} if value else {})))
             case "deafen":
                 self.routers.deaf = set(list(self.routers.running)[:1]) if value else set()
             case "jump":
@@ -146,9 +220,36 @@ class Watched(World):
                 await self.run(seconds=value)
         await self.turn()
 
+    def _conclude(self, how: str) -> None:
+        """The experiment that the gate names ends in a decision, for a quarter of an hour."""
+        made = self.status.decisions[-1].model_digest or "sha256:unknown"
+        model, until = (made if how == "Ship" else "sha256:another"), self.clock.time + timedelta(minutes=15)
+        self.ship = (model, until) if how.startswith("Ship") else None
+        self.decide_on(
+            "taste",
+            how.partition(" ")[0],
+            subject={"modelDigest": model},
+            basis="Evidence",
+            actor="ana",
+            rule="experiment@1",
+            reason="Decided",
+            at=rfc3339(self.clock.time),
+            expiresAt=rfc3339(until),
+            retainUntil=rfc3339(until),
+        )
+
+    def _end(self, how: str, name: str) -> None:
+        if self.cluster.get("Experiment", KEY.namespace, name) is None:
+            return
+        if how == "stop":
+            self.stop(name)
+        else:
+            self.cluster.remove("Experiment", KEY.namespace, name)
+
     def _ask(self, verb: str) -> None:
         self.tokens += 1
         name, _, full = verb.partition(" ")
+        self.annotate("requested-by", "ana")
         self.annotate(name, f"{full}:{self.tokens}" if full else str(self.tokens))
 
     def _kill_after(self, writes: int) -> None:
@@ -162,7 +263,7 @@ class Watched(World):
         self.cluster.fail = fail
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_the_rules_hold_after_every_turn(events: list[Event]) -> None:
     async def play() -> None:

@@ -183,6 +183,7 @@ class World:
         """What the registry gives for a revision's image, where that is not what its tag says."""
         self.passes = 0
         self.decided: dict[str, int] = {}
+        self.reviews = 0
         self.restart()
         self.cluster.put(endpoint())
 
@@ -243,6 +244,26 @@ class World:
         found = self.cluster.get("Experiment", KEY.namespace, name)
         assert found is not None
         self.cluster.put({**found, "status": {}})
+
+    # People ------------------------------------------------------------------------------------------------------
+
+    def review(self, reviewer: str, verdict: str = "Approve", **spec: Any) -> None:
+        """Somebody reviews the rollout's candidate, or whatever `subject` says."""
+        subject = spec.pop("subject", None)
+        if subject is None:
+            assert self.status.candidate is not None
+            subject = {"kind": "ModelRollout", "name": "ranker", "revision": self.status.candidate.revision}
+        body = {"subject": subject, "verdict": verdict, "reviewer": reviewer, "reason": "so it is", **spec}
+        self.reviews += 1
+        meta = {"name": f"review-{self.reviews:04}", "namespace": KEY.namespace}
+        made = self.cluster.put({"apiVersion": GROUP, "kind": "Review", "metadata": meta, "spec": body})
+        made["metadata"]["creationTimestamp"] = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def ask_to_promote(self, by: str, token: str, why: str = "the numbers will come") -> None:
+        """Somebody asks, and admission has seen that it is they."""
+        self.annotate("requested-by", by)
+        self.annotate("rationale", why)
+        self.annotate("promote", token)
 
     # What is seen ------------------------------------------------------------------------------------------------
 

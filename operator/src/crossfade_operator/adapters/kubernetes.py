@@ -73,6 +73,9 @@ class KubernetesCluster:
     async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         return await self.list(DECISION, namespace, fields)
 
+    async def reviews(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        return await self.list(REVIEW, namespace, fields)
+
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
         found = await asyncio.gather(*(self.get(METRIC, namespace, name) for name in names))
         return {name: obj for name, obj in zip(names, found, strict=True) if obj is not None}

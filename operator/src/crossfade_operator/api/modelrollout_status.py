@@ -205,6 +205,13 @@ class MetricResult(StatusModel):
     message: Message = Field(default="", description="The finding in a sentence.")
 
 
+class ReviewDue(StatusModel):
+    """A decision made in an emergency: another person has to review it afterwards."""
+
+    decision: ShortText = Field(description="Its name.")
+    by: ShortText = Field(description="Who decided: their own review does not count.")
+
+
 class Handled(StatusModel):
     """Requests by annotation that have been acted on, so that each is acted on once."""
 
@@ -240,6 +247,9 @@ class ModelRolloutStatus(StatusModel):
     )
     stable_decision: ShortText | None = Field(
         default=None, description="The decision by which the stable revision became so."
+    )
+    reviews_due: tuple[ReviewDue, ...] = Field(
+        default=(), max_length=20, description="Decisions made in an emergency that nobody else has reviewed yet."
     )
     verdict: Verdict | None = Field(default=None, description="What the last look at the evidence found.")
     replicas: Whole = Field(default=0, description="Pods of the stable revision and the candidate.")

@@ -91,7 +91,9 @@ def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
     candidate = status.candidate
     decision = status.decisions[-1].name if status.decisions else ""
     settled = Entitlement(name, status.stable_revision, decision=decision, stable_decision=status.stable_decision or "")
-    if candidate is None or candidate.stage not in (Stage.SHIFTING, Stage.ANALYZING):
+    if candidate is not None and candidate.stage is Stage.STARTING:
+        return replace(settled, starting=candidate.revision)
+    if candidate is None or candidate.stage is Stage.WITHDRAWING:
         return settled
     return replace(settled, candidate=candidate.revision, positions=candidate.positions, mirror=candidate.mirror)
 
@@ -204,13 +206,20 @@ def _claims(view: EndpointView) -> Claims:
 
 
 def _fitting(view: EndpointView, claims: Claims) -> tuple[Allotment, RoutingTable]:
-    """The allotment and its table. What experiments ask for anew is refused when the table would then be too long."""
+    """The allotment and its table. One that is too long for a ConfigMap forgets, first, the revisions that nobody is
+    sent to any more; then what experiments ask for anew is refused: users must always be able to be taken back."""
     allotment = allot(claims)
-    table = _table(view, allotment)
-    if allotment.ledger != claims.ledger and not _is_valid(table):
-        allotment = allot(replace(claims, room=lambda _arms: 0))
-        table = _table(view, allotment)
-    return allotment, table
+    for one in (allotment, allot(replace(claims, room=lambda _arms: 0))):
+        table = _table(view, one)
+        for tried in (table, _lean(view, table)):
+            if _is_valid(tried):
+                return one, tried
+    return allotment, _table(view, allotment)
+
+
+def _lean(view: EndpointView, table: RoutingTable) -> RoutingTable:
+    known = (one for one in table.known if one.arm is not None or one.revision == view.entitlement.starting)
+    return replace(table, known=tuple(known))
 
 
 def _is_valid(table: RoutingTable) -> bool:

@@ -49,6 +49,8 @@ class Entitlement:
     """The rollout's last decision."""
     stable_decision: str = ""
     """The decision by which the stable revision became so."""
+    starting: str | None = None
+    """The candidate that has no slice yet: routers are to find its pods."""
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,10 @@ class Reason(Explained):
     INCONCLUSIVE = "Inconclusive", "The evidence has not sufficed for `inconclusiveAfter`; promote, abort or wait."
     PAUSED = "Paused", "`spec.paused` is set; looks go on, and evidence of harm still rolls back."
     APPROVAL_MISSING = "ApprovalMissing", "The evidence suffices; the step waits for approvals (`promote` gives one)."
+    GATE_NOT_MET = (
+        "GateNotMet",
+        "A gate keeps the candidate at `policy.unprovenSlice`; the message says what is missing.",
+    )
     CANDIDATE_UNREADY = "CandidateUnready", "The candidate lost its ready pods; its users are answered by stable."
 
     # Ends
@@ -84,6 +88,19 @@ class Reason(Explained):
     NOTHING_TO_ABORT = "NothingToAbort", "There is no candidate."
     NOTHING_TO_RETRY = "NothingToRetry", "The present template was not rolled back."
     OTHER_REVISION = "OtherRevision", "The request names a revision that is not the candidate."
+
+    NOT_APPROVED = (
+        "NotApproved",
+        "It is against the recommendation, and too few other people approve it by Review; the message says how.",
+    )
+    NO_REASON_GIVEN = (
+        "NoReasonGiven",
+        "An emergency is put on record with who asks and why, and one of them is missing.",
+    )
+
+    # Reviews afterwards
+    REVIEW_DUE = "ReviewDue", "A decision made in an emergency has not been reviewed by another person yet."
+    NOTHING_TO_REVIEW = "NothingToReview", "No decision waits for a review afterwards."
 
     # Endpoint
     ROUTERS_READY = "RoutersReady", "Ready routers serve the table."

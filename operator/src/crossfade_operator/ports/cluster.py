@@ -96,6 +96,9 @@ class Cluster(Protocol):
     async def decisions(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         """The Decisions whose selectable fields have these values, oldest first; read fresh."""
 
+    async def reviews(self, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
+        """The Reviews whose selectable fields have these values, oldest first; read fresh."""
+
     async def children(self, key: Key) -> Children:
         """What we own for this endpoint. May lag behind the API server by a moment."""
 

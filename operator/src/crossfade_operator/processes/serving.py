@@ -27,7 +27,7 @@ from crossfade_operator.telemetry import PrometheusTelemetry
 class Serving(Side):
     """The serving controller."""
 
-    kinds = frozenset({"modelendpoints", "modelrollouts", "metrics"})
+    kinds = frozenset({"modelendpoints", "modelrollouts", "metrics", "experiments", "decisions", "reviews"})
 
     def __init__(
         self,

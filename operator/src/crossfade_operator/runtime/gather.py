@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
+from crossfade_operator.api.decision import SubjectKind
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import TOKEN_LENGTH, Candidate, ModelRolloutStatus, Stage
+from crossfade_operator.core import reviews
 from crossfade_operator.core.children import arms, revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
 from crossfade_operator.core.endpoint import EndpointView, no_room, reached, routes_of
@@ -27,7 +29,14 @@ from crossfade_operator.core.rollout.view import Routes, View
 from crossfade_operator.core.routing import name_of_arm
 from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
 from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
-from crossfade_operator.runtime import asking
+from crossfade_operator.runtime import asking, opinions
+
+REQUESTED_BY = "crossfade.dev/requested-by"
+RATIONALE = "crossfade.dev/rationale"
+"""Who asks to promote, and why. Admission sees that it is the caller's own name; abort and retry say nobody's."""
+
+NAME_LENGTH = 253
+"""What of a person's name is put on record."""
 
 REQUESTS = {f"crossfade.dev/{verb}": verb for verb in ("promote", "abort", "retry")}
 
@@ -46,6 +55,10 @@ class World:
     experiments: Sequence[Obj] = ()
     decided: asking.Decisions = field(default_factory=dict)
     """Decisions about the experiments whose slice is to change, by holder."""
+    reviews: Sequence[Obj] = ()
+    """Reviews of the active rollout, and of its decisions that are to be reviewed afterwards."""
+    gating: Sequence[Obj] = ()
+    """Decisions about the experiments that the active rollout's gates ask for."""
     numbered: Mapping[str, int] = field(default_factory=dict)
     """The highest number of a decision by name of a rollout that has made none: a namesake of it has been here."""
 
@@ -71,6 +84,11 @@ async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> W
     world = replace(world, decided=decided)
     metrics = await cluster.metrics(key.namespace, _own_metrics(living))
     world = replace(world, metrics=metrics, numbered=await _numbered(cluster, key, living))
+    if world.active is not None:
+        spec = ModelEndpointSpec.model_validate(endpoint["spec"])
+        said = await opinions.reviews_of(cluster, key, world.active)
+        gating = await opinions.decisions_for(cluster, key, world.active, spec)
+        world = replace(world, reviews=said, gating=gating)
     awaited = {*_awaited_revisions(world), *_awaited_arms(world, status)}
     pods = _to_ask(endpoint, children, always=bool(awaited))
     return replace(world, reports=await routers.reports(pods, names=sorted(awaited)))
@@ -194,7 +212,26 @@ def rollout_view(
         unrecorded=unrecorded,
         requests={verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations},
     )
-    return _with_pods(world, _with_plan(world, view, endpoint), rollout)
+    view = _with_pods(world, _with_plan(world, view, endpoint), rollout)
+    if endpoint is None or view.claimed_by is not None:
+        return view
+    return _with_opinions(world, view, endpoint.spec, rollout)
+
+
+def _with_opinions(world: World, view: View, endpoint: ModelEndpointSpec, rollout: Obj) -> View:
+    candidate, annotations = view.status.candidate, rollout["metadata"].get("annotations") or {}
+    said = opinions.seen(world.reviews, SubjectKind.MODEL_ROLLOUT)
+    view = replace(
+        view,
+        reviews=reviews.of_revision(said, candidate.revision) if candidate else (),
+        reviewed=opinions.reviewed(view.status, world.reviews),
+        unproven_positions=endpoint.policy.unproven_slice.positions,
+        override_approvals=endpoint.policy.reviews.override_approvals,
+        requested_by=(annotations.get(REQUESTED_BY) or "")[:NAME_LENGTH] or None,
+        rationale=annotations.get(RATIONALE),
+    )
+    unclear = _unclear(world, view, rollout)
+    return replace(view, unmet_gate=opinions.unmet_gate(view, endpoint, world.key.endpoint, world.gating, unclear))
 
 
 def _with_pods(world: World, view: View, rollout: Obj) -> View:
@@ -209,14 +246,27 @@ def _with_pods(world: World, view: View, rollout: Obj) -> View:
 
 def _model_digest(world: World, view: View, rollout: Obj) -> str | None:
     """What the candidate's ready pods run; None while they do not say, or differ from each other."""
+    try:
+        return _candidates_model(world, view, rollout)
+    except MixedImages:
+        return None
+
+
+def _unclear(world: World, view: View, rollout: Obj) -> str | None:
+    """A sentence about what pods of the candidate run that differ from each other."""
+    try:
+        _candidates_model(world, view, rollout)
+    except MixedImages as mixed:
+        return str(mixed)
+    return None
+
+
+def _candidates_model(world: World, view: View, rollout: Obj) -> str | None:
     candidate = view.status.candidate
     if candidate is None:
         return None
     template = revisions.template_of(world.children, view.target, view.spec.template.manifest(), candidate.revision)
-    try:
-        return model_digest(template, _pods_of(world, rollout, candidate.revision)) if template else None
-    except MixedImages:
-        return None
+    return model_digest(template, _pods_of(world, rollout, candidate.revision)) if template else None
 
 
 def _pods_of(world: World, rollout: Obj, revision: str) -> list[Obj]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from crossfade_analyzer.contract import Evaluation
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
-from crossfade_operator.core import decisions
+from crossfade_operator.core import decisions, reviews
 from crossfade_operator.core import endpoint as endpoints
 from crossfade_operator.core.children import arms, revisions, router
 from crossfade_operator.core.decisions import subject_of
@@ -158,6 +158,7 @@ class Reconciler:
             stable_decision=view.status.stable_decision,
             metrics=turn.status.metrics,
             checks=decisions.checks_of(view),
+            reviews=reviews.notes(view.reviews),
         )
         objects = [decisions.decision_object(entry, about, newest=entry is due[-1]) for entry in due]
         complete = await self._records.make(rollout, objects) if due else True

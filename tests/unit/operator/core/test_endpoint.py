@@ -76,6 +76,7 @@ def test_a_slice_is_had_while_it_shifts_and_is_analysed(stage: Stage, positions:
     found = entitlement_of("ranker", views.status(views.candidate(stage)))
     assert (found.positions, found.candidate) == (positions, views.CANDIDATE if positions else None)
     assert (found.stable, found.mirror, found.decision) == (views.STABLE, False, "")
+    assert found.starting == (views.CANDIDATE if stage is Stage.STARTING else None)
 
 
 def test_a_mirror_is_entitled_to_copies() -> None:
@@ -372,6 +373,16 @@ def test_without_a_stable_revision_nobody_is_served() -> None:
 def test_the_salt(status: dict[str, str], spec: dict[str, str], salt: str) -> None:
     turn = decide(view(status=ModelEndpointStatus(**status), spec=spec))
     assert (turn.table.salt, turn.status.salt) == (salt, salt)
+
+
+def test_a_table_that_would_be_too_long_forgets_those_that_nobody_is_sent_to() -> None:
+    """A rollback must reach the routers, however many revisions retire."""
+    many = "".join(f"retire{n:04}" for n in range(20))
+    found = view(replace(AT_A, starting=C), exist=A + B + C + many)
+    crowded = replace(found, backends={name: replace(one, grpc_port=8081) for name, one in found.backends.items()})
+    table = decide(crowded).table
+    assert table.stable is not None
+    assert (table.stable.revision, [one.revision for one in table.known]) == (A, [C])
 
 
 # Status ------------------------------------------------------------------------------------------------------

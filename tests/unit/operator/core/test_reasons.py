@@ -44,6 +44,7 @@ def of_conditions() -> Iterator[tuple[str, str]]:
         if shown["Accepted"].status != "Unknown":
             yield "ModelRollout Accepted", shown["Accepted"].reason
         yield "ModelRollout DecisionsRecorded", shown["DecisionsRecorded"].reason
+        yield "ModelRollout ReviewDue", shown["ReviewDue"].reason
     for saying in SAYINGS:
         for one in endpoint.decide(saying.view).status.conditions:
             yield f"ModelEndpoint {one.type}", one.reason

@@ -21,7 +21,7 @@ on_both_sides = pytest.mark.parametrize("primaries", [serving, learning], ids=["
 @pytest.mark.parametrize(
     ("primaries", "kinds"),
     [
-        (serving, {"modelendpoints", "modelrollouts"}),
+        (serving, {"modelendpoints", "modelrollouts", "experiments", "reviews"}),
         (learning, {"experiments", "modelendpoints", "modelrollouts", "reviews", "metrics"}),
     ],
     ids=["serving", "learning"],

@@ -24,9 +24,9 @@ MOST_BYTES = 1_000_000
 """A ConfigMap holds 1 MiB in all."""
 
 
-_MOST_OF_ROUTES = 650_000
-"""What the users' routes may take of that when an experiment asks: the rest is for the clusters of all the revisions
-that there may be at once, for listeners, and for a candidate that grows between the experiment's ranges."""
+_MOST_OF_ROUTES = 600_000
+"""What the users' routes may take of that when an experiment asks: the rest is for the clusters of the revisions that
+there may be, for listeners, and for a candidate that grows between the experiment's ranges."""
 _ENTRY = 165
 """Bytes of one entry of the weighted table beside its arm's name. A test holds it to what is rendered."""
 

@@ -11,6 +11,7 @@ from crossfade_operator.api.modelrollout import ModelRolloutSpec, OnInconclusive
 from crossfade_operator.api.modelrollout_status import Candidate, Stage, Verdict
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.view import View
+from crossfade_operator.core.slices import POSITIONS
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,36 @@ def _proof_is_missing(view: View, candidate: Candidate) -> Finding | None:
     return Finding(reason, candidate.message or "not every guardrail is proven yet", due)
 
 
+def next_positions(view: View, candidate: Candidate) -> int:
+    """The positions that come next: those of the next step, 0 for copies, all of them for promotion."""
+    steps, here = view.spec.strategy.steps, step_of(view, candidate)
+    if candidate.stage is Stage.STARTING:
+        following = 0
+    elif candidate.mirror and not steps[here].mirror:
+        following = here
+    elif is_last_step(view, candidate):
+        return POSITIONS
+    else:
+        following = here + 1
+    return 0 if steps[following].mirror else steps[following].slice.positions
+
+
+def gate_before(view: View, positions: int) -> Finding | None:
+    """Whether gates must be met before a candidate holds so many positions, and are not."""
+    if view.unmet_gate is None or positions <= view.unproven_positions:
+        return None
+    return Finding(Reason.GATE_NOT_MET, view.unmet_gate)
+
+
+def _gate_has_closed_behind_it(view: View, candidate: Candidate) -> Finding | None:
+    """It holds more than an unproven one may, and what allowed that is no longer true: shown before all else."""
+    return None if candidate.mirror else gate_before(view, candidate.positions)
+
+
+def _gate_is_before_it(view: View, candidate: Candidate) -> Finding | None:
+    return gate_before(view, next_positions(view, candidate))
+
+
 def _approval_is_missing(view: View, candidate: Candidate) -> Finding | None:
     needed = view.spec.strategy.steps[step_of(view, candidate)].approvals
     if candidate.approvals >= needed:
@@ -173,19 +204,26 @@ WAITS: tuple[Check, ...] = (
     _pods_are_unready,
     _is_paused,
     _cannot_judge,
+    _gate_has_closed_behind_it,
     _hold_is_running,
     _requests_are_too_few,
     _proof_is_missing,
+    _gate_is_before_it,
     _approval_is_missing,
     _next_slice_does_not_fit,
 )
 """What keeps a candidate in its step, most urgent first. None of them: the step is done."""
 
 
-def recommendation(view: View, candidate: Candidate) -> Recommendation:
-    """What the rule would do with a candidate that is analysed, whatever a person does."""
-    if first(ENDS, view, candidate):
-        return Recommendation.ROLLBACK
-    if first(WAITS, view, candidate):
-        return Recommendation.HOLD
-    return Recommendation.PROMOTE if is_last_step(view, candidate) else Recommendation.ADVANCE
+def recommendation(view: View, candidate: Candidate, *, full: bool = False) -> tuple[Recommendation, Finding | None]:
+    """What the rule would do with a candidate that is analysed, whatever a person does, and what it waits for.
+
+    To skip the remaining steps (`full`) takes the proof that the last one would.
+    """
+    if finding := first(ENDS, view, candidate):
+        return Recommendation.ROLLBACK, finding
+    if finding := first(WAITS, view, candidate):
+        return Recommendation.HOLD, finding
+    if full and not candidate.proven:
+        return Recommendation.HOLD, Finding(Reason.INSUFFICIENT_DATA, "not every guardrail is proven yet")
+    return (Recommendation.PROMOTE if is_last_step(view, candidate) else Recommendation.ADVANCE), None

@@ -150,7 +150,9 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
         Phase.INITIALIZING: frozenset({Reason.FIRST_REVISION_STARTING, Reason.PROGRESS_DEADLINE_EXCEEDED}),
         Phase.PROGRESSING: frozenset({Reason.CANDIDATE_STARTING}),
         Phase.PAUSED: frozenset({Reason.PAUSED}),
-        Phase.HOLDING: frozenset({Reason.CONTRACT_BROKEN, Reason.NO_FREE_POSITIONS, Reason.DECISION_NOT_RECORDED}),
+        Phase.HOLDING: frozenset(
+            {Reason.CONTRACT_BROKEN, Reason.NO_FREE_POSITIONS, Reason.DECISION_NOT_RECORDED, Reason.GATE_NOT_MET}
+        ),
         Phase.REFUSED: frozenset({Reason.INVALID_TEMPLATE}),
     },
     Stage.SHIFTING: {
@@ -171,6 +173,7 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
                 Reason.SAMPLE_RATIO_MISMATCH,
                 Reason.INSUFFICIENT_DATA,
                 Reason.INCONCLUSIVE,
+                Reason.GATE_NOT_MET,
                 Reason.NO_FREE_POSITIONS,
                 Reason.DECISION_NOT_RECORDED,
             }
@@ -200,6 +203,9 @@ REQUESTS_REFUSED: Reasons = frozenset(
         Reason.CANDIDATE_UNREADY,
         Reason.EVIDENCE_OF_HARM,
         Reason.DECISION_NOT_RECORDED,
+        Reason.GATE_NOT_MET,
+        Reason.NOT_APPROVED,
+        Reason.NO_REASON_GIVEN,
     }
 )
 """Why a request of a person is not met; told in an Event."""

@@ -30,6 +30,7 @@ def decide(view: View) -> Turn:
             if made_a_decision:
                 break
         turn = _follow_retiring(view, turn)
+        turn = turn.set(reviews_due=tuple(one for one in turn.status.reviews_due if one.decision not in view.reviewed))
         turn = turn.set(decisions_recorded=max(turn.status.decisions_recorded, view.recorded))
     return report.finish(view, turn)
 
@@ -104,7 +105,8 @@ def _leave_starting(view: View, turn: Turn) -> Turn:
         return moves.promote(view, turn, Action.PROMOTE, Reason.FIRST_REVISION)
     if candidate.restore:
         return moves.promote(view, turn, Action.RESTORE, Reason.RESTORED)
-    if view.plan_problem or view.no_room:
+    gate = checks.gate_before(view, checks.next_positions(view, candidate))
+    if view.plan_problem or view.no_room or gate:
         return turn
     return moves.first_slice(view, turn)
 

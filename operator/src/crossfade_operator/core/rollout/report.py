@@ -134,6 +134,9 @@ def _starting(view: View, turn: Turn) -> Shown:
         return Shown(Phase.HOLDING, Reason.CONTRACT_BROKEN, view.plan_problem)
     if pods.all_ready and view.no_room:
         return Shown(Phase.HOLDING, Reason.NO_FREE_POSITIONS, view.no_room)
+    gate = checks.gate_before(view, checks.next_positions(view, candidate))
+    if pods.all_ready and gate and not candidate.restore:
+        return Shown(Phase.HOLDING, gate.reason, gate.message)
     return Shown(
         Phase.PROGRESSING, Reason.CANDIDATE_STARTING, f"{message}: {pods.trouble}" if pods.trouble else message
     )
@@ -189,6 +192,7 @@ def _conditions(view: View, turn: Turn, shown: Shown) -> tuple[Condition, ...]:
         Wanted("Paused", view.spec.paused, Reason.PAUSED if view.spec.paused else shown.reason, message),
         _accepted(view) if looked else Wanted("Accepted", None, shown.reason, message),
         _recorded(view),
+        _review_due(turn),
     )
     return conditions.set_all(status.conditions, wanted, generation=view.generation, now=view.now)
 
@@ -207,6 +211,14 @@ def _recorded(view: View) -> Wanted:
     if view.unrecorded:
         return Wanted("DecisionsRecorded", False, Reason.DECISION_NOT_RECORDED, view.unrecorded)
     return Wanted("DecisionsRecorded", True, Reason.DECISIONS_RECORDED)
+
+
+def _review_due(turn: Turn) -> Wanted:
+    due = [f"{one.decision} by {one.by}" for one in turn.status.reviews_due]
+    if not due:
+        return Wanted("ReviewDue", False, Reason.NOTHING_TO_REVIEW)
+    message = f"made in an emergency and not reviewed by another person yet: {', '.join(due)}"
+    return Wanted("ReviewDue", True, Reason.REVIEW_DUE, message)
 
 
 # Evidence ----------------------------------------------------------------------------------------------------

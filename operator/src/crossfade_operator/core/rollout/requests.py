@@ -1,42 +1,46 @@
 """What a person asked for by annotation: promote, abort, retry. Each token is acted on once, or refused once.
 
 A token is free text; `<revision>:` in front binds it to one candidate, so that a late request cannot hit its
-successor, and `full:` before the token of a promotion asks to skip the remaining steps.
+successor. Of a promotion, `full:` before the token asks to skip the remaining steps, and `emergency:` to act at once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from crossfade_analyzer.contract import Evaluation, Verdict
-from crossfade_operator.api.decision import Basis
-from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, Stage
+from crossfade_operator.api.decision import Basis, DecisionAction, Recommendation
+from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, ReviewDue, Stage, Verdict
+from crossfade_operator.core import reviews
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout import checks
 from crossfade_operator.core.rollout.moves import next_step, promote, start, withdraw
 from crossfade_operator.core.rollout.records import Grounds, decide_to, event
-from crossfade_operator.core.rollout.view import Turn, View
+from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+from crossfade_operator.core.slices import POSITIONS
 
 BY_REQUEST = "request"
 """The `by` of a decision that a person asked for who is not known."""
 
 BY_PERSON = Grounds(by=BY_REQUEST, basis=Basis.HUMAN)
+MOST_DUE = 20
+"""Reviews that can be due at once."""
 
 
 @dataclass(frozen=True)
 class Request:
     """A token taken apart."""
 
-    revision: str | None
-    full: bool
+    revision: str | None = None
+    full: bool = False
+    emergency: bool = False
 
 
 def parse(token: str) -> Request:
-    """`abc`, `full:abc`, `<revision>:abc`, `<revision>:full:abc`."""
-    parts = token.split(":")[:-1]
-    full = bool(parts) and parts[-1] == "full"
-    named = parts[:-1] if full else parts
-    return Request(named[0] if named else None, full)
+    """`abc`, `full:abc`, `emergency:abc`, `<revision>:abc`, `<revision>:full:emergency:abc`."""
+    parts, flags = token.split(":")[:-1], set()
+    while parts and parts[-1] in ("full", "emergency"):
+        flags.add(parts.pop())
+    return Request(parts[0] if parts else None, "full" in flags, "emergency" in flags)
 
 
 def handle(view: View, turn: Turn) -> Turn:
@@ -84,41 +88,107 @@ def _not_on_record(sentence: str) -> str:
     return f"a decision before this one is not on record yet: {sentence}"
 
 
-def _objection(view: View, candidate: Candidate) -> tuple[Reason, str] | None:
-    """Why this is not the moment to promote. A look that found harm comes before a request that had not seen it."""
-    if view.spec.paused:
-        return Reason.PAUSED, "resume the rollout before promoting it"
-    if view.unrecorded:
-        return Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded)
-    if isinstance(view.evaluation, Evaluation) and view.evaluation.verdict is Verdict.HARMFUL:
-        return Reason.EVIDENCE_OF_HARM, "not promoted: this look found harm"
-    if not view.pods_of(candidate.revision).all_ready:
-        return Reason.CANDIDATE_UNREADY, "not promoted: the candidate's pods are not all ready"
-    return None
-
-
 def _promote(view: View, turn: Turn, request: Request) -> Turn:
     candidate = turn.status.candidate
     if candidate is None or candidate.stage is not Stage.ANALYZING:
         return _refuse(view, turn, Reason.NOTHING_TO_PROMOTE)
     if _is_for_another(turn, request, candidate.revision):
         return _refuse(view, turn, Reason.OTHER_REVISION)
-    if objection := _objection(view, candidate):
+    if objection := _out_of_the_question(view, candidate):
         return _refuse(view, turn, *objection)
-    on = replace(BY_PERSON, recommendation=checks.recommendation(view, candidate))
+    if request.emergency:
+        return _promote_at_once(view, turn, request)
+    if objection := _against_the_evidence(view, candidate, request):
+        return _refuse(view, turn, *objection)
+    if turn.status.reason == Reason.APPROVAL_MISSING and not request.full:
+        return _approve(view, turn, candidate)
+    return _promote_when_agreed(view, turn, request)
+
+
+def _out_of_the_question(view: View, candidate: Candidate) -> tuple[Reason, str] | None:
+    """What not even an emergency overtakes."""
+    if view.spec.paused:
+        return Reason.PAUSED, "resume the rollout before promoting it"
+    if view.unrecorded:
+        return Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded)
+    if not view.pods_of(candidate.revision).all_ready:
+        return Reason.CANDIDATE_UNREADY, "not promoted: the candidate's pods are not all ready"
+    return None
+
+
+def _against_the_evidence(view: View, candidate: Candidate, request: Request) -> tuple[Reason, str] | None:
+    """What no approval overtakes. A look that found harm comes before a request that had not seen it."""
+    if candidate.verdict is Verdict.HARMFUL:
+        return Reason.EVIDENCE_OF_HARM, "not promoted: this look found harm"
+    gate = checks.gate_before(view, POSITIONS if request.full else checks.next_positions(view, candidate))
+    return (gate.reason, f"not promoted: {gate.message}") if gate else None
+
+
+def _approve(view: View, turn: Turn, candidate: Candidate) -> Turn:
+    approvals = candidate.approvals + 1
+    return decide_to(
+        view,
+        turn.set_candidate(approvals=approvals),
+        Action.APPROVE,
+        Reason.APPROVED,
+        f"{approvals} approvals of step {candidate.step + 1}",
+        revision=candidate.revision,
+        share=turn.status.slice or "0%",
+        on=_by_person(view),
+    )
+
+
+def _by_person(view: View) -> Grounds:
+    return Grounds(view.requested_by or BY_REQUEST, Basis.HUMAN, rationale=view.rationale)
+
+
+def _promote_when_agreed(view: View, turn: Turn, request: Request) -> Turn:
+    """The evidence agrees, or other people do, with their reasons."""
+    candidate = candidate_of(turn)
+    recommended, finding = checks.recommendation(view, candidate, full=request.full)
+    on = replace(_by_person(view), recommendation=recommended)
+    if finding is None:
+        return _go(view, turn, request, on)
+    promotes = request.full or checks.is_last_step(view, candidate)
+    actions = (DecisionAction.PROMOTE,) if promotes else (DecisionAction.ADVANCE, DecisionAction.PROMOTE)
+    found = reviews.overrides(view.reviews, actions, view.requested_by or "", candidate.started_at)
+    if view.requested_by is None or len(found) < view.override_approvals:
+        return _refuse(view, turn, Reason.NOT_APPROVED, _how_to(view, candidate, recommended, finding, actions, found))
+    reasons = "; ".join(f"{one.spec.reviewer}: {one.spec.reason}" for one in found)
+    return _go(view, turn, request, replace(on, rationale=view.rationale or reasons))
+
+
+def _how_to(
+    view: View,
+    candidate: Candidate,
+    recommended: Recommendation,
+    finding: checks.Finding,
+    actions: tuple[DecisionAction, ...],
+    found: reviews.Reviews,
+) -> str:
+    why = f"the rule recommends {recommended.value} ({finding.message})"
+    if view.requested_by is None:
+        return f"not promoted: {why}; acting against it needs to be known who asks: annotate crossfade.dev/requested-by"
+    return (
+        f"not promoted: {why}; acting against it needs Reviews by {view.override_approvals} other people than "
+        f"{view.requested_by}, and has {len(found)}: verdict Approve, action {' or '.join(actions)}, a reason, and "
+        f"revision {candidate.revision}, made since the candidate started; then ask again"
+    )
+
+
+def _promote_at_once(view: View, turn: Turn, request: Request) -> Turn:
+    """Whatever is still waited for, and whatever was found; another person has to review it afterwards."""
+    if view.requested_by is None or not view.rationale:
+        how = "annotate crossfade.dev/requested-by and crossfade.dev/rationale in the same request"
+        return _refuse(view, turn, Reason.NO_REASON_GIVEN, f"not promoted: {Reason.NO_REASON_GIVEN.sentence} {how}")
+    recommended, _ = checks.recommendation(view, candidate_of(turn), full=request.full)
+    on = Grounds(view.requested_by, Basis.EMERGENCY, recommended, view.rationale)
+    turn = _go(view, turn, request, on)
+    due = ReviewDue(decision=turn.status.decisions[-1].name, by=view.requested_by)
+    return turn.set(reviews_due=(*turn.status.reviews_due, due)[-MOST_DUE:])
+
+
+def _go(view: View, turn: Turn, request: Request, on: Grounds) -> Turn:
     if request.full:
         return promote(view, turn, Action.PROMOTE, Reason.PROMOTE_REQUESTED, on=on)
-    if turn.status.reason == Reason.APPROVAL_MISSING:
-        approvals = candidate.approvals + 1
-        approved = turn.set_candidate(approvals=approvals)
-        return decide_to(
-            view,
-            approved,
-            Action.APPROVE,
-            Reason.APPROVED,
-            f"{approvals} approvals of step {candidate.step + 1}",
-            revision=candidate.revision,
-            share=turn.status.slice or "0%",
-            on=BY_PERSON,
-        )
     return next_step(view, turn, Reason.PROMOTE_REQUESTED, on=on)

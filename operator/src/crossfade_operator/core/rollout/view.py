@@ -10,7 +10,8 @@ from crossfade_analyzer.contract import Evaluation, Plan
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import Candidate, ModelRolloutStatus
 from crossfade_operator.core.effects import Announce
-from crossfade_operator.core.slices import Grant
+from crossfade_operator.core.reviews import ReviewSeen
+from crossfade_operator.core.slices import POSITIONS, Grant
 from crossfade_operator.ports.verdicts import Unavailable
 
 
@@ -97,6 +98,20 @@ class View:
     """Why the object of a decision could not be made in the last turn: until it is, no share grows."""
     model_digest: str | None = None
     """What the candidate's ready pods run: None while they do not say, or differ."""
+    unmet_gate: str | None = None
+    """Which gate is not met, and why, in a sentence: until it is, the candidate may not hold more than that."""
+    unproven_positions: int = POSITIONS
+    """The most that a candidate may hold before its gates are met."""
+    reviews: tuple[ReviewSeen, ...] = ()
+    """Reviews of the rollout that name the candidate's revision, oldest first."""
+    override_approvals: int = 1
+    """Other people who must approve what is done against the recommendation."""
+    requested_by: str | None = None
+    """Who asks to promote, as admission has it."""
+    rationale: str | None = None
+    """Why, in the words of whoever asks to promote."""
+    reviewed: frozenset[str] = frozenset()
+    """The decisions that waited for a review afterwards and have one by another person."""
     requests: Mapping[str, str] = field(default_factory=dict)
     """Tokens of the annotations `crossfade.dev/promote|abort|retry`."""
 

@@ -28,6 +28,11 @@ async def experiment_changed(type: str | None, body: kopf.Body, memo: kopf.Memo,
     _wakes(memo).experiment(type, _plain(body))
 
 
+@kopf.on.event(GROUP, VERSION, "reviews", registry=REGISTRY)
+async def review_made(type: str | None, body: kopf.Body, memo: kopf.Memo, **_: Any) -> None:  # noqa: A002
+    _wakes(memo).review(type, _plain(body))
+
+
 @kopf.on.login(registry=REGISTRY)
 async def login(memo: kopf.Memo, **_: Any) -> kopf.ConnectionInfo:
     connection: kopf.ConnectionInfo = await memo.connection()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from crossfade_operator.api.decision import SubjectKind
 from crossfade_operator.handlers.news import Body, News
 from crossfade_operator.ports.cluster import Key
 from crossfade_operator.ports.telemetry import RolloutTelemetry
@@ -31,6 +32,8 @@ class Wakes:
         self._telemetry = telemetry
         self._news = News()
         self._asked = News(asks)
+        self._endpoint_of: dict[tuple[str, str], str] = {}
+        """The endpoints of rollouts by namespace and name, for whoever speaks of a rollout alone."""
 
     def endpoint(self, event: str | None, body: Body) -> None:
         key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
@@ -38,6 +41,7 @@ class Wakes:
             self._post(lambda: self._endpoints.wake(key))
 
     def rollout(self, event: str | None, body: Body) -> None:
+        self._endpoint_of[body["metadata"]["namespace"], body["metadata"]["name"]] = body["spec"]["endpoint"]
         if self._news.matters(event, body):
             self._post(lambda: self._rollout(event, body))
 
@@ -45,6 +49,15 @@ class Wakes:
         key = Key(body["metadata"]["namespace"], body["spec"]["endpoint"])
         if self._asked.matters(event, body):
             self._post(lambda: self._endpoints.wake(key))
+
+    def review(self, event: str | None, body: Body) -> None:
+        """Of a rollout, or of a decision of one, which bears its name."""
+        subject, namespace = body["spec"]["subject"], body["metadata"]["namespace"]
+        of_decision = subject["kind"] == SubjectKind.DECISION.value
+        name = subject["name"].rpartition("-")[0] if of_decision else subject["name"]
+        endpoint = self._endpoint_of.get((namespace, name))
+        if subject["kind"] != SubjectKind.EXPERIMENT.value and endpoint and self._news.matters(event, body):
+            self._post(lambda: self._endpoints.wake(Key(namespace, endpoint)))
 
     def _rollout(self, event: str | None, body: Body) -> None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]

@@ -217,30 +217,23 @@ def test_a_run_takes_no_more_room_than_is_reckoned_with() -> None:
     long = "e" * 40 + "." + "t" * 20
     widest = Backend("aaaaaaaaaa", "x.recs.svc", 8080, 8081, arm=long)
     stable = replace(A, revision="bbbbbbbbbb", grpc_port=8081)
-    few, many = (
-        render(
-            replace(TABLE, stable=stable, slices=(Slice(long, widest, tuple((n, n) for n in range(0, 4 * ranges, 4))),))
-        )
-        for ranges in (1, 6)
-    )
+    spans = [tuple((4 * n, 4 * n) for n in range(ranges)) for ranges in (1, 6)]
+    few, many = (render(replace(TABLE, stable=stable, slices=(Slice(long, widest, span),))) for span in spans)
     grown = len(many["rds.json"]) - len(few["rds.json"])
     assert grown <= 5 * 2 * (_size(long) + _size("stable"))
 
 
-@pytest.mark.parametrize("grpc", [None, 8081])
-def test_where_there_is_room_for_runs_the_table_fits(grpc: int | None) -> None:
+@pytest.mark.parametrize(("grpc", "many"), [pytest.param(None, 10, id="http"), pytest.param(8081, 6, id="grpc too")])
+def test_where_there_is_room_for_runs_the_table_fits(grpc: int | None, many: int) -> None:
     """Also beside as many revisions as there may be, and a candidate that has grown between the ranges."""
-    revisions = [Backend(f"r{n}aaaaaaaa", f"r{n}.recs.svc", 8080, grpc) for n in range(10)]
-    stable = revisions[0]
+    revisions = [Backend(f"r{n}aaaaaaaa", f"r{n}.recs.svc", 8080, grpc) for n in range(many)]
     arms = [Backend(f"r{n}aaaaaaaa", f"a{n}.recs.svc", 8080, grpc, arm=f"an-experiment.arm{n}") for n in range(2)]
-    bare = replace(TABLE, stable=stable, slices=(), known=tuple(revisions[1:]))
+    bare = replace(TABLE, stable=revisions[0], slices=(), known=tuple(revisions[1:]))
     blocks = room_for_runs(bare, [str(arm.arm) for arm in arms])
     assert blocks >= 5
-    slices = [
-        Slice(
-            str(arm.arm), arm, tuple((12 * block + 3 * number, 12 * block + 3 * number + 2) for block in range(blocks))
-        )
-        for number, arm in enumerate(arms)
-    ]
+    slices = []
+    for number, arm in enumerate(arms):
+        firsts = [12 * block + 3 * number for block in range(blocks)]
+        slices.append(Slice(str(arm.arm), arm, tuple((first, first + 2) for first in firsts)))
     grown = Slice("candidate", revisions[1], ((500, 700), (800, 820)))
     render(replace(bare, slices=(*slices, grown, Slice("holdout", revisions[2], ((990, 999),)))))

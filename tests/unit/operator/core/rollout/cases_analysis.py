@@ -9,6 +9,7 @@ from tests.unit.operator.core.rollout.case import (
     IN_LAST,
     LAST,
     MIRROR,
+    STARTING,
     UNREADY,
     Case,
     decided,
@@ -173,6 +174,54 @@ ANALYSES = (
         view(ANALYZING, spec=spec(steps=first_step(approvals=2)), evaluation=PROVEN),
         "AwaitingApproval ApprovalMissing",
         says="0 of 2 approvals",
+    ),
+    Case(
+        "a gate that is not met keeps a proven candidate where it is",
+        view(
+            ANALYZING, evaluation=PROVEN, unmet_gate="gate experiment x: it is not decided yet", unproven_positions=50
+        ),
+        "Holding GateNotMet",
+        says="gate experiment x",
+    ),
+    Case(
+        "up to the unproven slice no gate is asked",
+        view(ANALYZING, evaluation=PROVEN, unmet_gate="gate experiment x", unproven_positions=100),
+        "Progressing ShiftingTraffic",
+        "Advance StepProven",
+    ),
+    Case(
+        "a gate keeps the last step from promotion",
+        view(LAST, evaluation=PROVEN, routes=IN_LAST, unmet_gate="gate experiment x", unproven_positions=950),
+        "Holding GateNotMet",
+    ),
+    Case(
+        "a gate that closes behind a candidate is shown before its hold",
+        view(
+            candidate(positions=100, step=1, step_started_at=NOW - MINUTE),
+            evaluation=PROVEN,
+            unmet_gate="gate experiment x: another model",
+            unproven_positions=50,
+        ),
+        "Holding GateNotMet",
+        says="another model",
+    ),
+    Case(
+        "copies reach nobody, and need no gate",
+        view(
+            STARTING, spec=spec(steps=first_step(slice="10%", mirror=True)), unmet_gate="gate x", unproven_positions=50
+        ),
+        "Progressing ShiftingTraffic",
+        "Advance CandidateReady",
+    ),
+    Case(
+        "a mirror that is followed by users waits for its gates",
+        view(
+            candidate(mirror=True),
+            spec=spec(({**STEPS[0], "mirror": True}, STEPS[1])),
+            unmet_gate="gate x",
+            unproven_positions=50,
+        ),
+        "Holding GateNotMet",
     ),
     Case(
         "approvals enough are enough",

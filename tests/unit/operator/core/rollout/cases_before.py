@@ -158,6 +158,24 @@ STARTS = (
         view(STARTING, unrecorded="Decision ranker-000004 could not be made"),
         "Holding DecisionNotRecorded",
     ),
+    Case(
+        "a first slice beyond the unproven one waits for its gates",
+        view(STARTING, unmet_gate="gate experiment x: it is not decided yet", unproven_positions=9),
+        "Holding GateNotMet",
+        says="gate experiment x",
+    ),
+    Case(
+        "the way back needs no gate",
+        view(status=status(candidate(Stage.STARTING, restore=True)), unmet_gate="gate x", unproven_positions=0),
+        "Progressing ShiftingTraffic",
+        "Restore Restored",
+    ),
+    Case(
+        "the first revision needs no gate",
+        view(status=FIRST, unmet_gate="gate x", unproven_positions=0),
+        "Progressing ShiftingTraffic",
+        "Promote FirstRevision",
+    ),
     Case("a paused candidate gets no first slice", view(STARTING, spec=spec(paused=True)), "Paused Paused"),
     Case(
         "a metric that does not exist holds the first slice back",

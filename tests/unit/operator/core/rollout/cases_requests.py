@@ -207,4 +207,10 @@ REQUESTS = (
         "Rollback EvidenceOfHarm",
         told=("EvidenceOfHarm",),
     ),
+    Case(
+        "promote before a gate is met is refused",
+        asked("promote", unmet_gate="gate experiment x: it is not decided yet", unproven_positions=50),
+        "Holding GateNotMet",
+        told=("GateNotMet",),
+    ),
 )

@@ -90,14 +90,23 @@ ROLLED_BACK = status(
 )
 def test_the_conditions_that_hold(found: View, true: set[str], unknown: set[str]) -> None:
     made = {one.type: one for one in decide(found).status.conditions}
-    assert list(made) == ["Ready", "Progressing", "Promoted", "RolledBack", "Paused", "Accepted", "DecisionsRecorded"]
+    assert list(made) == [
+        "Ready",
+        "Progressing",
+        "Promoted",
+        "RolledBack",
+        "Paused",
+        "Accepted",
+        "DecisionsRecorded",
+        "ReviewDue",
+    ]
     assert {name for name, one in made.items() if one.status == "True"} == true | {"DecisionsRecorded"}
     assert {name for name, one in made.items() if one.status == "Unknown"} == unknown
     assert {one.observed_generation for one in made.values()} == {7}
 
 
 def test_a_decision_that_is_not_on_record_is_shown_also_of_a_rollout_at_rest() -> None:
-    shown = decide(view(target=STABLE, unrecorded="no more records")).status.conditions[-1]
+    shown = decide(view(target=STABLE, unrecorded="no more records")).status.conditions[-2]
     assert (shown.type, shown.status, shown.reason) == ("DecisionsRecorded", "False", "DecisionNotRecorded")
     assert shown.message == "no more records"
 
@@ -114,7 +123,7 @@ def test_a_decision_that_is_not_on_record_is_shown_also_of_a_rollout_at_rest() -
 def test_what_the_api_server_refuses_to_the_stable_revision_is_shown_and_told_once(fields: dict[str, Any]) -> None:
     found = replace(view(target=STABLE), **fields)
     turn = decide(found)
-    accepted = turn.status.conditions[-2]
+    accepted = turn.status.conditions[-3]
     assert (accepted.type, accepted.status, accepted.reason) == ("Accepted", "False", "ObjectsRefused")
     assert accepted.message == f"revision {STABLE}: exceeded quota: pods"
     assert (turn.status.phase, turn.status.reason) == ("Promoted", "UpToDate"), "users are served all the same"

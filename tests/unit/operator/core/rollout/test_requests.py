@@ -13,13 +13,16 @@ from tests.unit.operator.core.rollout.views import CANDIDATE, MINUTE, NOW, STABL
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        pytest.param("abc", Request(None, full=False), id="a token"),
-        pytest.param("full", Request(None, full=False), id="a token that is a word of ours"),
-        pytest.param("full:abc", Request(None, full=True), id="in full"),
-        pytest.param("kx7wq2m9bc:abc", Request("kx7wq2m9bc", full=False), id="for one revision"),
+        pytest.param("abc", Request(), id="a token"),
+        pytest.param("full", Request(), id="a token that is a word of ours"),
+        pytest.param("full:abc", Request(full=True), id="in full"),
+        pytest.param("kx7wq2m9bc:abc", Request("kx7wq2m9bc"), id="for one revision"),
         pytest.param("kx7wq2m9bc:full:abc", Request("kx7wq2m9bc", full=True), id="for one revision, in full"),
-        pytest.param("kx7wq2m9bc:2026-03-01T12:00", Request("kx7wq2m9bc", full=False), id="a token with a colon"),
-        pytest.param("", Request(None, full=False), id="nothing"),
+        pytest.param("kx7wq2m9bc:2026-03-01T12:00", Request("kx7wq2m9bc"), id="a token with a colon"),
+        pytest.param("emergency:abc", Request(emergency=True), id="in an emergency"),
+        pytest.param("emergency:full:abc", Request(full=True, emergency=True), id="in an emergency, in full"),
+        pytest.param("kx7wq2m9bc:full:emergency:a", Request("kx7wq2m9bc", True, True), id="in either order"),
+        pytest.param("", Request(), id="nothing"),
     ],
 )
 def test_a_token_is_taken_apart(token: str, expected: Request) -> None:

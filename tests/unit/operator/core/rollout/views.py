@@ -8,6 +8,8 @@ from typing import Any
 from crossfade_analyzer.contract import Evaluation, Reason, Requests, Verdict
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import Candidate, CandidateRequests, ModelRolloutStatus, Stage
+from crossfade_operator.api.review import ReviewSpec
+from crossfade_operator.core.reviews import ReviewSeen
 from crossfade_operator.core.rollout.view import Pods, Routes, View
 from crossfade_operator.core.slices import Grant
 from crossfade_operator.ports.verdicts import Unavailable
@@ -116,6 +118,15 @@ def answer(verdict: Verdict = Verdict.PROVEN, reason: Reason | None = None, in_s
         digest=DIGEST,
         rule="rollout@1",
     )
+
+
+def review(
+    reviewer: str = "ben", verdict: str = "Approve", revision: str = CANDIDATE, *, minutes: float = 1, **spec: Any
+) -> ReviewSeen:
+    """What somebody said about the candidate, so many minutes ago."""
+    subject = {"kind": "ModelRollout", "name": "ranker", "revision": revision}
+    body = {"subject": subject, "verdict": verdict, "reviewer": reviewer, "reason": "so it is", **spec}
+    return ReviewSeen(f"{reviewer}-{minutes:g}", ReviewSpec.model_validate(body), NOW - minutes * MINUTE)
 
 
 PROVEN, HARMFUL, UNDECIDED = answer(Verdict.PROVEN), answer(Verdict.HARMFUL), answer(Verdict.UNDECIDED)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from crossfade_operator.runtime.metrics import MetricKey, References
 
 from crossfade_operator.handlers.serving.wakes import Wakes
 from crossfade_operator.ports.cluster import Key
@@ -113,3 +112,23 @@ def test_an_experiment_that_is_deleted_wakes_its_endpoint(rig: Rig) -> None:
     rig.wakes.experiment("ADDED", experiment())
     rig.wakes.experiment("DELETED", experiment())
     assert rig.endpoints == [Key("recs", "web")] * 2
+
+
+def review(kind: str, name: str) -> dict[str, Any]:
+    return body("r1", spec={"subject": {"kind": kind, "name": name}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wakes"),
+    [
+        pytest.param("ModelRollout", "ranker", True, id="of a rollout"),
+        pytest.param("Decision", "ranker-000007", True, id="of a decision of one"),
+        pytest.param("Experiment", "ranker", False, id="of an experiment of that name"),
+        pytest.param("ModelRollout", "another", False, id="of a rollout that is not there"),
+        pytest.param("Decision", "taste-exp-000001", False, id="of a decision of an experiment"),
+    ],
+)
+def test_a_review_wakes_the_endpoint_of_a_rollout(rig: Rig, kind: str, name: str, wakes: bool) -> None:
+    rig.wakes.rollout("ADDED", rollout())
+    rig.wakes.review("ADDED", review(kind, name))
+    assert rig.endpoints == [Key("recs", "web")] * (1 + wakes)

@@ -1,0 +1,74 @@
+"""Whose word counts about a revision: approvals, and approvals of acting against the recommendation.
+
+A person's newest verdict counts alone, comments aside, and only about the very revision that the Review names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from crossfade_operator.api.decision import DecisionAction, ReviewNote
+from crossfade_operator.api.review import ReviewSpec, ReviewVerdict
+
+MAX_NOTES = 50
+
+
+@dataclass(frozen=True)
+class ReviewSeen:
+    """A Review as it was read."""
+
+    name: str
+    spec: ReviewSpec
+    created: datetime
+
+
+Reviews = tuple[ReviewSeen, ...]
+
+
+def of_revision(reviews: Iterable[ReviewSeen], revision: str) -> Reviews:
+    """Those that name this revision."""
+    return tuple(review for review in reviews if review.spec.subject.revision == revision)
+
+
+def newest(reviews: Iterable[ReviewSeen]) -> dict[str, ReviewSeen]:
+    """Every person's newest verdict, comments aside."""
+    said = (review for review in reviews if review.spec.verdict is not ReviewVerdict.COMMENT)
+    return {review.spec.reviewer: review for review in sorted(said, key=lambda one: (one.created, one.name))}
+
+
+def approvals(reviews: Iterable[ReviewSeen], *, but: str | None = None) -> tuple[str, ...]:
+    """Who approves, by name; the word of `but` does not count."""
+    said = newest(reviews)
+    return tuple(
+        sorted(name for name, one in said.items() if one.spec.verdict is ReviewVerdict.APPROVE and name != but)
+    )
+
+
+def overrides(reviews: Iterable[ReviewSeen], actions: Collection[DecisionAction], by: str, since: datetime) -> Reviews:
+    """Approvals by others than `by`, of one of these very actions, with a reason, given since the attempt began."""
+    whole_second = since.replace(microsecond=0)  # the API server keeps no finer creation times
+    return tuple(
+        one
+        for name, one in sorted(newest(reviews).items())
+        if name != by
+        and one.spec.verdict is ReviewVerdict.APPROVE
+        and one.spec.action in actions
+        and one.spec.reason is not None
+        and one.created >= whole_second
+    )
+
+
+def notes(reviews: Iterable[ReviewSeen]) -> tuple[ReviewNote, ...]:
+    """The reviews as a Decision keeps them; where there are too many, comments fall away first, then the oldest."""
+    found = list(reviews)
+    weighty = sorted(found, key=lambda one: (one.spec.verdict is ReviewVerdict.COMMENT, -one.created.timestamp()))
+    kept = {one.name for one in weighty[:MAX_NOTES]}
+    return tuple(
+        ReviewNote(
+            name=one.name, reviewer=one.spec.reviewer, verdict=one.spec.verdict.value, reason=one.spec.reason or ""
+        )
+        for one in found
+        if one.name in kept
+    )

@@ -1,0 +1,56 @@
+"""Whose word counts, about which revision, since when."""
+
+from __future__ import annotations
+
+import pytest
+
+from crossfade_operator.api.decision import DecisionAction
+from crossfade_operator.core.reviews import approvals, notes, of_revision, overrides
+from tests.unit.operator.core.rollout.views import CANDIDATE, MINUTE, NOW, OTHER, review
+
+ADVANCE = (DecisionAction.ADVANCE,)
+
+
+@pytest.mark.parametrize(
+    ("reviews", "but", "counted"),
+    [
+        pytest.param([review("ana"), review("ben")], None, ("ana", "ben"), id="two people"),
+        pytest.param([review("ana"), review("ana", minutes=2)], None, ("ana",), id="one person twice"),
+        pytest.param([review("ana"), review("ben")], "ana", ("ben",), id="the owner's own does not count"),
+        pytest.param([review("ana", minutes=2), review("ana", "Dissent")], None, (), id="the newest word counts"),
+        pytest.param([review("ana", "RequestChanges", minutes=2), review("ana")], None, ("ana",), id="convinced since"),
+        pytest.param([review("ana", minutes=2), review("ana", "Comment")], None, ("ana",), id="a comment is none"),
+    ],
+)
+def test_who_approves(reviews: list[object], but: str | None, counted: tuple[str, ...]) -> None:
+    assert approvals(reviews, but=but) == counted  # type: ignore[arg-type]
+
+
+def test_a_word_about_another_revision_is_none_about_this_one() -> None:
+    found = of_revision([review("ana"), review("ben", revision=OTHER)], CANDIDATE)
+    assert [one.spec.reviewer for one in found] == ["ana"]
+
+
+@pytest.mark.parametrize(
+    ("one", "counts"),
+    [
+        pytest.param(review(action="Advance"), True, id="another agrees"),
+        pytest.param(review("ana", action="Advance"), False, id="oneself"),
+        pytest.param(review(action="Promote"), False, id="to another action"),
+        pytest.param(review(), False, id="to no action"),
+        pytest.param(review(action="Advance", reason=None), False, id="without a reason"),
+        pytest.param(review(action="Advance", minutes=10), False, id="before the attempt began"),
+        pytest.param(review(action="Advance", minutes=5), True, id="in the second in which it began"),
+    ],
+)
+def test_who_agrees_to_act_against_the_recommendation(one: object, counts: bool) -> None:
+    since = NOW - 5 * MINUTE + MINUTE / 100
+    assert bool(overrides([one], ADVANCE, "ana", since)) is counts  # type: ignore[list-item]
+
+
+def test_dissent_is_kept_and_comments_fall_away_first() -> None:
+    dissent = review("eve", "Dissent", minutes=500)
+    comments = [review(f"p{number}", "Comment", minutes=number) for number in range(60)]
+    kept = notes([dissent, *comments])
+    assert len(kept) == 50
+    assert (kept[0].reviewer, kept[0].verdict, kept[0].reason) == ("eve", "Dissent", "so it is")
