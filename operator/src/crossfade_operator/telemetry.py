@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -81,6 +81,12 @@ DECISIONS_PENDING = Declared(
     "Decisions whose object could not be made yet; above 0 no share grows.",
 )
 GENERATION = Declared(Gauge, "crossfade_route_generation", ENDPOINT, "The newest generation of the routing table.")
+ARM_SHARE = Declared(
+    Gauge,
+    "crossfade_arm_slice_ratio",
+    (*ENDPOINT, "arm"),
+    "Share of users that an arm of the endpoint holds, 0 to 1: stable, candidate, holdout, or <experiment>.<arm>.",
+)
 ROUTERS_READY = Declared(Gauge, "crossfade_routers_ready", ENDPOINT, "Ready router pods.")
 ROUTERS_CONFIRMED = Declared(
     Gauge, "crossfade_routers_confirmed", ENDPOINT, "Ready router pods that run the newest generation."
@@ -144,7 +150,7 @@ PROCESS = (
 """What either side tells of itself as a process."""
 
 ROLLOUT_STATES = (PHASE, SLICE, LOG_E, LOG_E_PROOF, DECISIONS_PENDING)
-ENDPOINT_STATES = (GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED)
+ENDPOINT_STATES = (ARM_SHARE, GENERATION, ROUTERS_READY, ROUTERS_CONFIRMED, ROUTERS_REJECTED)
 STATES = (*ROLLOUT_STATES, *ENDPOINT_STATES)
 DECLARED = tuple(value for value in list(globals().values()) if isinstance(value, Declared))
 
@@ -219,12 +225,14 @@ class PrometheusTelemetry(ProcessTelemetry):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._phases: dict[tuple[str, str], tuple[str, str]] = {}
         self._shown: dict[tuple[str, str], set[str]] = {}
+        self._arms: dict[Key, frozenset[str]] = {}
         super().__init__(DECLARED, registry)
 
     def forget_states(self) -> None:
         super().forget_states()
         self._phases.clear()
         self._shown.clear()
+        self._arms.clear()
 
     def rollout(self, namespace: str, name: str, *, phase: str, reason: str, share: float) -> None:
         before = self._phases.get((namespace, name))
@@ -264,6 +272,14 @@ class PrometheusTelemetry(ProcessTelemetry):
         self._counter(DECISION_OBJECTS).labels(namespace, name).inc(made)
         self._gauge(DECISIONS_PENDING).labels(namespace, name).set(pending)
 
+    def shares(self, key: Key, shares: Mapping[str, float]) -> None:
+        labels = {"namespace": key.namespace, "endpoint": key.endpoint}
+        for gone in self._arms.get(key, frozenset()) - shares.keys():
+            self._gauge(ARM_SHARE).remove_by_labels({**labels, "arm": gone})
+        self._arms[key] = frozenset(shares)
+        for arm, share in shares.items():
+            self._gauge(ARM_SHARE).labels(*labels.values(), arm).set(share)
+
     def routers(self, key: Key, *, generation: int, ready: int, confirmed: int, rejected: int) -> None:
         labels = (key.namespace, key.endpoint)
         told = ((GENERATION, generation), (ROUTERS_READY, ready), (ROUTERS_CONFIRMED, confirmed))
@@ -273,6 +289,7 @@ class PrometheusTelemetry(ProcessTelemetry):
     def endpoint_gone(self, key: Key) -> None:
         for declared in ENDPOINT_STATES:
             self._gauge(declared).remove_by_labels({"namespace": key.namespace, "endpoint": key.endpoint})
+        self._arms.pop(key, None)
 
 
 def _as(kind: type[M], metric: Collector) -> M:

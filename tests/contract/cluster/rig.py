@@ -197,6 +197,37 @@ def decision(namespace: str, name: str, about: str = "ranker") -> dict[str, Any]
     }
 
 
+def review(namespace: str, name: str, about: str = "ranker") -> dict[str, Any]:
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Review",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"subject": {"kind": "ModelRollout", "name": about}, "verdict": "Approve", "reviewer": "ana"},
+    }
+
+
+def experiment(namespace: str, name: str, endpoint_name: str = "ranker") -> dict[str, Any]:
+    """The smallest Experiment that the API server takes."""
+    metric = {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "1%"}}
+    arms = [
+        {"name": "control", "role": "Control", "revision": "Stable"},
+        {"name": "treatment", "role": "Treatment", "revision": "Stable"},
+    ]
+    design = {"hypothesis": "Nothing changes.", "slice": "10%", "arms": arms, "metrics": [metric]}
+    return {
+        "apiVersion": "crossfade.dev/v1alpha1",
+        "kind": "Experiment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "endpoint": endpoint_name,
+            "owner": "team",
+            "decisionMaker": "ana",
+            "type": "AA",
+            "design": design,
+        },
+    }
+
+
 def pod(namespace: str, name: str) -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "crossfade", "crossfade.dev/endpoint": "ranker"}
     return {

@@ -17,10 +17,12 @@ from tests.contract.cluster.rig import (
     config_map,
     decision,
     endpoint,
+    experiment,
     metric,
     pod,
     real_rig,
     ref,
+    review,
     rollout,
 )
 
@@ -102,6 +104,19 @@ class TestReading:
         assert names(found) == ["ranker-000001", "ranker-000002"]
         assert {obj["kind"] for obj in found} == {"Decision"}
         assert await rig.cluster.decisions(rig.namespace, {"spec.action": "Ship"}) == []
+
+    async def test_reviews_are_those_whose_fields_have_these_values(self, rig: Rig) -> None:
+        for name, about in (("a", "ranker"), ("b", "other")):
+            await rig.put(review(rig.namespace, name, about))
+        fields = {"spec.subject.kind": "ModelRollout", "spec.subject.name": "ranker"}
+        assert names(await rig.cluster.reviews(rig.namespace, fields)) == ["a"]
+
+    async def test_experiments_are_those_of_the_endpoint(self, rig: Rig, key: Key) -> None:
+        for name, of in (("taste", "ranker"), ("smell", "other")):
+            await rig.put(experiment(rig.namespace, name, of))
+        found = await rig.cluster.experiments(key)
+        assert names(found) == ["taste"]
+        assert {obj["kind"] for obj in found} == {"Experiment"}
 
     async def test_children_are_those_labelled_with_the_endpoint(self, rig: Rig, key: Key) -> None:
         other = config_map(rig.namespace, "other", {"a": "1"})

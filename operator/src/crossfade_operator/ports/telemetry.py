@@ -28,6 +28,9 @@ class RolloutTelemetry(Protocol):
     def decisions(self, namespace: str, name: str, *, made: int, pending: int) -> None:
         """Decision objects of a rollout: those made in this turn, and those that could not be made yet."""
 
+    def shares(self, key: Key, shares: Mapping[str, float]) -> None:
+        """The share of users (0 to 1) that each arm of an endpoint holds, by the arm's label; stable has the rest."""
+
     def routers(self, key: Key, *, generation: int, ready: int, confirmed: int, rejected: int) -> None:
         """The newest route generation, the ready routers, those that run it, and the tables they refused."""
 

@@ -20,7 +20,7 @@ from crossfade_operator.core import endpoint as endpoints
 from crossfade_operator.core.children import arms, revisions, router
 from crossfade_operator.core.decisions import subject_of
 from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
-from crossfade_operator.core.endpoint import EndpointTurn, EndpointView
+from crossfade_operator.core.endpoint import EndpointTurn, EndpointView, shares_of
 from crossfade_operator.core.planning import look_is_due, request_for
 from crossfade_operator.core.rollout import machine, timing
 from crossfade_operator.core.rollout.view import Turn, View
@@ -222,6 +222,7 @@ class Reconciler:
         route = turn.status.route
         if route is None:
             return
+        self._telemetry.shares(key, shares_of(turn.status))
         running = sum(report.generation == route.generation for report in view.reports)
         self._telemetry.routers(
             key,

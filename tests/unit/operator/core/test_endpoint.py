@@ -22,6 +22,7 @@ from crossfade_operator.core.endpoint import (
     held_back,
     no_room,
     routes_of,
+    shares_of,
 )
 from crossfade_operator.core.routing import Backend
 from crossfade_operator.core.slices import start_of
@@ -383,6 +384,13 @@ def test_a_table_that_would_be_too_long_forgets_those_that_nobody_is_sent_to() -
     table = decide(crowded).table
     assert table.stable is not None
     assert (table.stable.revision, [one.revision for one in table.known]) == (A, [C])
+
+
+def test_the_share_of_each_arm() -> None:
+    status = decide(view(spec=HOLDOUT)).status
+    assert shares_of(status) == {"stable": 0.8, "candidate": 0.1, "holdout": 0.1}
+    assert shares_of(decide(view(replace(TEN_PERCENT, mirror=True))).status) == {"stable": 1.0}
+    assert shares_of(ModelEndpointStatus()) == {}
 
 
 # Status ------------------------------------------------------------------------------------------------------
