@@ -233,7 +233,16 @@ class World:
         self.decided[name] = self.decided.get(name, 0) + 1
         made = f"{name}-exp-{self.decided[name]:06d}"
         subject = {"kind": "Experiment", "name": name, "uid": uid, **spec.pop("subject", {})}
-        body = {"subject": subject, "endpoint": KEY.endpoint, "action": action, **spec}
+        at = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
+        usual = {
+            "basis": "Human",
+            "actor": "ana",
+            "rule": "experiment@1",
+            "reason": "Asked",
+            "at": at,
+            "retainUntil": at,
+        }
+        body = {"subject": subject, "endpoint": KEY.endpoint, "action": action, **usual, **spec}
         meta = {"name": made, "namespace": KEY.namespace}
         self.cluster.put({"apiVersion": GROUP, "kind": "Decision", "metadata": meta, "spec": body})
         return made

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from crossfade_operator.api.decision import DecisionAction, DecisionSpec, SubjectKind
+from crossfade_operator.api.decision import DecisionAction, SubjectKind
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec, OwnApproval, Requirement
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
@@ -48,22 +48,22 @@ def _about(kind: SubjectKind, name: str) -> Mapping[str, str]:
 
 
 def conclusions(decisions: Iterable[Obj]) -> tuple[Conclusion, ...]:
-    """What these experiments ended in."""
-    found = [(one["metadata"]["name"], DecisionSpec.model_validate(one["spec"])) for one in decisions]
-    successors = {spec.supersedes: name for name, spec in found if spec.supersedes}
+    """What these experiments ended in. Fields of a newer version are passed over."""
+    found = [(one["metadata"]["name"], one["spec"]) for one in decisions]
+    successors = {spec["supersedes"]: name for name, spec in found if spec.get("supersedes")}
     return tuple(
         Conclusion(
             name=name,
-            experiment=spec.subject.name,
-            endpoint=spec.endpoint,
-            action=spec.action,
-            at=spec.at,
-            model_digest=spec.subject.model_digest,
-            expires_at=spec.expires_at,
+            experiment=spec["subject"]["name"],
+            endpoint=spec["endpoint"],
+            action=DecisionAction(spec["action"]),
+            at=datetime.fromisoformat(spec["at"]),
+            model_digest=spec["subject"].get("modelDigest"),
+            expires_at=datetime.fromisoformat(spec["expiresAt"]) if "expiresAt" in spec else None,
             superseded_by=successors.get(name),
         )
         for name, spec in found
-        if spec.action in CONCLUSIONS
+        if spec["action"] in CONCLUSIONS
     )
 
 
