@@ -112,20 +112,23 @@ async def test_a_step_with_approvals_waits_for_people() -> None:
     assert world.actions.count("Approve") == 2
 
 
-async def test_promote_skips_the_rest_of_a_step() -> None:
+async def test_promote_skips_what_is_still_to_be_proven_in_a_step_when_another_agrees() -> None:
     world = await started()
     world.verdicts.judge = scripted.undecided
     await world.until_phase("Holding")
-    world.annotate("promote", f"{world.status.candidate_revision}:go")
+    world.review("ben", action="Advance")
+    world.ask_to_promote("ana", f"{world.status.candidate_revision}:go")
     await world.until_step(2)
-    assert world.status.decisions[-1].by == "request"
+    assert world.status.decisions[-1].by == "ana"
     await world.run(seconds=3600)
     assert world.status.step == 2, "one token is one step"
 
 
 async def test_promote_in_full_skips_the_remaining_steps() -> None:
+    """Also of a running hold, when another agrees to that."""
     world = await started()
-    world.annotate("promote", "full:go")
+    world.review("ben", action="Promote")
+    world.ask_to_promote("ana", "full:go")
     await world.until_phase("Promoted")
     assert world.status.reason == "PromoteRequested"
 
