@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from kubernetes import client, utils
+from kubernetes import client
 
 from crossfade_operator.cli.main import run
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.waiting import NotYetError, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -24,43 +22,6 @@ STABLE, CANDIDATE = "p4rtz8vnd5", "kx7wq2m9bc"
 GROUP, VERSION, PLURAL = "crossfade.dev", "v1alpha1", "modelrollouts"
 
 Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture(scope="module")
-def kinds(kubernetes_client: client.ApiClient) -> client.CustomObjectsApi:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        utils.create_from_yaml(kubernetes_client, str(path))
-    api = client.CustomObjectsApi(kubernetes_client)
-    _wait_until_served(api)
-    return api
-
-
-def _wait_until_served(api: client.CustomObjectsApi) -> None:
-    def served() -> None:
-        try:
-            api.list_cluster_custom_object(GROUP, VERSION, PLURAL)
-        except client.ApiException as error:
-            raise NotYetError(f"HTTP {error.status}") from error
-
-    wait_for("the kinds to be served", served, timeout=30)
-
-
-@pytest.fixture
-def namespace(kubernetes_client: client.ApiClient) -> Iterator[str]:
-    core = client.CoreV1Api(kubernetes_client)
-    made = core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(generate_name="recs-")))
-    yield made.metadata.name
-    core.delete_namespace(made.metadata.name)
-
-
-@pytest.fixture
-def command(control_plane: ControlPlane, kinds: client.CustomObjectsApi, namespace: str) -> Command:
-    def call(*arguments: str) -> tuple[int, str]:
-        out = io.StringIO()
-        code = run([*arguments, "--kubeconfig", str(control_plane.kubeconfig), "--namespace", namespace], out=out)
-        return code, out.getvalue()
-
-    return call
 
 
 @pytest.fixture

@@ -11,17 +11,13 @@ from typing import Any
 import pytest
 
 from crossfade_analyzer.contract import Evaluation, EvidenceFile
-from crossfade_analyzer.evaluator import Evaluator
 from crossfade_analyzer.store.evidence import Evidence
 from crossfade_analyzer.store.files import exported
 from crossfade_analyzer.verification import verify
 from crossfade_operator.cli.client import Refused
 from crossfade_operator.cli.main import run
-from tests.fakes.exporter import Router
-from tests.fakes.prometheus import FakePrometheus
-from tests.fakes.requests import request
+from tests.fakes.judged import SUBJECT, judge_a_failing_candidate, results_of
 
-SUBJECT = "ModelRollout/recs/ranker/uid/new/1"
 Command = Callable[..., tuple[int, str]]
 
 
@@ -35,37 +31,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evidence]:
 
 @pytest.fixture(scope="module")
 def judged(store: Evidence) -> Evaluation:
-    """The last of four looks at a candidate that fails."""
-    prometheus = FakePrometheus()
-    router = Router("recs/ranker", prometheus.seconds)
-    prometheus.target(router)
-    prometheus.scrape()
-    since = prometheus.now_ms
-    evaluator = Evaluator(prometheus, store, lambda: prometheus.now_ms)
-    evaluation = None
-    for _ in range(4):
-        for _ in range(3):
-            for bucket in range(100):
-                router.served("stable", bucket, 9, 0)
-                router.served("candidate", bucket, 1, int(bucket % 3 == 0))
-            prometheus.scrape()
-        evaluation = evaluator.evaluate(request(since, subject=SUBJECT))
-    assert evaluation is not None
-    assert evaluation.verdict == "Harmful"
-    return evaluation
+    return judge_a_failing_candidate(store)
 
 
 @pytest.fixture
 def decision(record: Callable[[str], dict[str, Any]], judged: Evaluation) -> dict[str, Any]:
     """The rollback, as the serving controller records it."""
-    (metric,) = judged.metrics
-    figures = {
-        key: f"{value:.6g}" for key in ("ratio", "lower", "upper") if (value := getattr(metric, key)) is not None
-    }
-    figures = {{"ratio": "estimate"}.get(key, key): text for key, text in figures.items()}
     made = record("rolled-back")
     made["spec"]["evidence"] = {"digest": judged.digest, "locator": SUBJECT}
-    made["spec"]["results"] = [{"name": metric.name, "role": "Guardrail", "verdict": metric.verdict.value, **figures}]
+    made["spec"]["results"] = results_of(judged)
     return made
 
 
