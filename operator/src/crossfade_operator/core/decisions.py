@@ -142,6 +142,8 @@ def _result(row: MetricRow, use: MetricUse | None) -> MetricFinding:
         name=row.name,
         role=row.role.value,
         verdict=row.verdict.value,
+        control=row.control.value if row.control else None,
+        value=row.candidate.value if row.candidate else None,
         estimate=row.ratio,
         lower=row.lower,
         upper=row.upper,

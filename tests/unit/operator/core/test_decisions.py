@@ -10,7 +10,7 @@ import pytest
 
 from crossfade_operator.api.decision import Basis, CheckFinding, DecisionSpec, Recommendation, ReviewNote
 from crossfade_operator.api.modelendpoint_status import Route
-from crossfade_operator.api.modelrollout_status import Action, Decision, MetricResult, Role, Verdict
+from crossfade_operator.api.modelrollout_status import Action, ArmResult, Decision, MetricResult, Role, Verdict
 from crossfade_operator.core.decisions import About, checks_of, decision_object, pending
 from tests.unit.operator.core.rollout.views import CANDIDATE, DIGEST, GONE, HALF, PROVEN, blind, candidate, spec, view
 from tests.unit.operator.core.rollout.views import status as rollout_status
@@ -18,7 +18,15 @@ from tests.unit.operator.core.rollout.views import status as rollout_status
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ROUTE = Route(generation=7, digest="sha256:aa", decision="ranker-000002", written_at=NOW)
 ROW = MetricResult(
-    name="error-rate", role=Role.GUARDRAIL, verdict=Verdict.PROVEN, ratio="1.01", lower="0.9", upper="1.1", message="ok"
+    name="error-rate",
+    role=Role.GUARDRAIL,
+    verdict=Verdict.PROVEN,
+    control=ArmResult(events=100, total=10_000, value="0.01"),
+    candidate=ArmResult(events=101, total=10_000, value="0.0101"),
+    ratio="1.01",
+    lower="0.9",
+    upper="1.1",
+    message="ok",
 )
 ABOUT = About(
     namespace="recs",
@@ -97,6 +105,8 @@ def test_a_promotion_is_told_whole() -> None:
                 "name": "error-rate",
                 "role": "Guardrail",
                 "verdict": "Proven",
+                "control": "0.01",
+                "value": "0.0101",
                 "estimate": "1.01",
                 "lower": "0.9",
                 "upper": "1.1",
