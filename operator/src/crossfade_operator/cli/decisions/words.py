@@ -5,6 +5,7 @@ from __future__ import annotations
 from crossfade_operator.cli.decisions.bounds import Effect
 from crossfade_operator.cli.decisions.view import Decision, Finding
 from crossfade_operator.cli.text import percent, percents
+from crossfade_operator.core.experiment.reasons import Reason as ExperimentReason
 from crossfade_operator.core.reasons import Reason
 
 
@@ -53,7 +54,7 @@ def reason(decision: Decision) -> str:
 
 def meaning(word: str) -> str:
     """What a reason means, in the words of the reference; empty for one that this version does not know."""
-    return next((one.sentence for one in Reason if one == word), "")
+    return next((one.sentence for kind in (Reason, ExperimentReason) for one in kind if one == word), "")
 
 
 def against(decision: Decision) -> str:

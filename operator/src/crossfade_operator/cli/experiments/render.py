@@ -9,6 +9,7 @@ from crossfade_operator.api.quantities import Duration
 from crossfade_operator.cli.experiments.view import EXPOSED, Arm, Experiment, Result
 from crossfade_operator.cli.paint import Paint, columns
 from crossfade_operator.cli.text import blocks, percents, short, span, table, wrapped
+from crossfade_operator.core.experiment.reasons import Reason
 
 _PHASE_STYLES = {
     "Running": ("cyan",),
@@ -109,6 +110,12 @@ def advice(experiment: Experiment) -> tuple[str, tuple[str, ...]]:
     return "", (do.format("explain"),)
 
 
+def meaning(experiment: Experiment) -> str:
+    """What the reason means, in the words of the reference, unless the message says the same."""
+    sentence = next((one.sentence for one in Reason if one == experiment.reason), "")
+    return sentence if sentence != experiment.message else ""
+
+
 def effect(result: Result) -> str:
     """Treatment against control, with its interval: `+1.8% [-0.2%, +3.9%]`."""
     if result.relative is None:
@@ -133,6 +140,7 @@ def _head(experiment: Experiment, paint: Paint, now: datetime, wide: int) -> lis
 def _facts(experiment: Experiment, paint: Paint, now: datetime) -> Iterator[tuple[str, str]]:
     yield "phase", paint(experiment.phase, *_PHASE_STYLES.get(experiment.phase, ())) + _looked(experiment)
     yield "reason", _reason(experiment)
+    yield "meaning", meaning(experiment)
     yield "", "" if experiment.settled else paint("The controller has not seen the newest change yet.", "yellow")
     yield "hypothesis", experiment.hypothesis
     kind = "an A/A comparison" if experiment.type == "AA" else ""

@@ -19,7 +19,8 @@ from crossfade_operator.cli.reviews.requests import ACTIONS, Opinion, review
 from crossfade_operator.cli.rollouts.view import rollout_of
 from crossfade_operator.cli.session import Session
 from crossfade_operator.cli.text import short
-from crossfade_operator.cli.values import Obj
+from crossfade_operator.cli.values import Obj, time
+from crossfade_operator.core import reviews as revision_reviews
 
 _VERBS = (
     ("approve", ReviewVerdict.APPROVE, "agree: with a design, a revision, or with acting against a recommendation"),
@@ -85,11 +86,23 @@ def _counts(session: Session, opinion: Opinion, obj: Obj) -> list[str]:
     cluster = session.cluster
     if opinion.subject.kind is EXPERIMENT:
         view = view_of(cluster, obj, session.now)
-        return counting.of_experiment(view, opinion.pin or "", opinion.reviewer, opinion.verdict, opinion.action)
+        return counting.of_experiment(view, opinion.pin or "", opinion)
     if opinion.subject.kind is DECISION:
         return counting.of_decision(decision_of(obj), opinion.reviewer, opinion.verdict)
-    said = cluster.select(REVIEW, {"spec.subject.kind": ROLLOUT.name, "spec.subject.name": opinion.subject.name})
+    return counting.of_candidate(_candidate(session, obj, opinion.pin or ""), opinion)
+
+
+def _candidate(session: Session, obj: Obj, revision: str) -> counting.Candidate:
+    name = obj["metadata"]["name"]
+    found = session.cluster.select(REVIEW, {"spec.subject.kind": ROLLOUT.name, "spec.subject.name": name})
+    said = [revision_reviews.ReviewSeen(one.name, one.spec, one.created) for one in map(review_of, found)]
     spec = parsed(ModelRolloutSpec, obj, "spec")
-    endpoint = cluster.find(ENDPOINT, spec.endpoint)
-    policy = parsed(ModelEndpointSpec, endpoint, "spec") if endpoint else None
-    return counting.of_rollout(spec, policy, opinion.pin or "", map(review_of, said), opinion.verdict)
+    endpoint = session.cluster.find(ENDPOINT, spec.endpoint)
+    started = ((obj.get("status") or {}).get("candidate") or {}).get("startedAt")
+    return counting.Candidate(
+        rollout=spec,
+        endpoint=parsed(ModelEndpointSpec, endpoint, "spec") if endpoint else None,
+        revision=revision,
+        since=time(started) or session.now,
+        reviews=revision_reviews.of_revision(said, revision),
+    )

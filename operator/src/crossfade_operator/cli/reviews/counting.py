@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from crossfade_operator.api.decision import DecisionAction
-from crossfade_operator.api.modelendpoint import ModelEndpointSpec
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec, OwnApproval, Policy
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.review import ReviewVerdict
 from crossfade_operator.cli.decisions.view import Decision
+from crossfade_operator.cli.reviews.requests import Opinion
 from crossfade_operator.cli.text import listed, several
+from crossfade_operator.core import reviews as revision_reviews
 from crossfade_operator.core.experiment import findings, reviews
-from crossfade_operator.core.experiment.view import ReviewSeen, View
+from crossfade_operator.core.experiment.view import View
 
 _NOT_COUNTED = {
     ReviewVerdict.DISSENT: "Dissent blocks nothing. It is kept with the decision and shown with it for ever.",
@@ -20,13 +23,12 @@ _NOT_COUNTED = {
 }
 
 
-def of_experiment(
-    view: View, design: str, reviewer: str, verdict: ReviewVerdict, action: DecisionAction | None
-) -> list[str]:
+def of_experiment(view: View, design: str, opinion: Opinion) -> list[str]:
     """Of an experiment's design, or of what is to be done with its result. The view holds the review."""
-    if verdict in _NOT_COUNTED:
-        return [_NOT_COUNTED[verdict]]
-    if verdict is ReviewVerdict.REQUEST_CHANGES:
+    if opinion.verdict in _NOT_COUNTED:
+        return [_NOT_COUNTED[opinion.verdict]]
+    reviewer, action = opinion.reviewer, opinion.action
+    if opinion.verdict is ReviewVerdict.REQUEST_CHANGES:
         return [f"This design does not start until {reviewer} approves it, or another design takes its place."]
     return list(_override(view, reviewer, action) if action else _design(view, design, reviewer))
 
@@ -56,25 +58,54 @@ def _override(view: View, reviewer: str, action: DecisionAction) -> Iterator[str
     yield f"{len(others)} of {several(needed, 'approval')} of {action} against the recommendation ({recommended})."
 
 
-def of_rollout(
-    spec: ModelRolloutSpec,
-    endpoint: ModelEndpointSpec | None,
-    revision: str,
-    said: Iterable[ReviewSeen],
-    verdict: ReviewVerdict,
-) -> list[str]:
-    """Of a candidate's revision; `said`: all reviews of the rollout."""
-    if verdict in _NOT_COUNTED:
-        return [_NOT_COUNTED[verdict]]
-    newest = reviews.newest(one for one in said if one.spec.subject.revision == revision)
-    approving = sorted(name for name, one in newest.items() if one.spec.verdict is ReviewVerdict.APPROVE)
-    asked = [gate.approvals for gate in spec.gates if gate.approvals is not None]
-    needed = max([*asked, endpoint.policy.gates.approvals if endpoint else 0])
-    if verdict is ReviewVerdict.REQUEST_CHANGES:
-        return [f"It takes back any approval of revision {revision} that you gave."]
+@dataclass(frozen=True)
+class Candidate:
+    """A rollout's candidate and what was said of it."""
+
+    rollout: ModelRolloutSpec
+    endpoint: ModelEndpointSpec | None
+    revision: str
+    since: datetime
+    """When its attempt began."""
+    reviews: revision_reviews.Reviews
+
+    @property
+    def policy(self) -> Policy:
+        return self.endpoint.policy if self.endpoint else Policy()
+
+    @property
+    def approving(self) -> tuple[str, ...]:
+        own = self.policy.reviews.own_approval is OwnApproval.DOES_NOT_COUNT
+        return revision_reviews.approvals(self.reviews, but=self.rollout.owner if own else None)
+
+
+def of_candidate(candidate: Candidate, opinion: Opinion) -> list[str]:
+    """Of a rollout's candidate, or of promoting it against the rule. `candidate` holds the review."""
+    if opinion.verdict in _NOT_COUNTED:
+        return [_NOT_COUNTED[opinion.verdict]]
+    if opinion.verdict is ReviewVerdict.REQUEST_CHANGES:
+        return [f"It takes back any approval of revision {candidate.revision} that you gave."]
+    told = list(_gate(candidate, opinion.reviewer))
+    if opinion.action is not None:
+        others = revision_reviews.overrides(candidate.reviews, (opinion.action,), "", candidate.since)
+        needed = candidate.policy.reviews.override_approvals
+        told.append(
+            f"{len(others)} of {several(needed, 'approval')} of {opinion.action} against the recommendation, should "
+            "another of them ask for it."
+        )
+    return told
+
+
+def _gate(candidate: Candidate, reviewer: str) -> Iterator[str]:
+    asked = [gate.approvals for gate in candidate.rollout.gates if gate.approvals is not None]
+    needed = max([*asked, candidate.policy.gates.approvals])
+    if reviewer not in candidate.approving:
+        yield f"It does not count: {reviewer} owns the rollout, and the policy asks for others."
     if needed == 0:
-        return [f"No gate of this rollout asks for approvals; {listed(approving)} approved revision {revision}."]
-    return [f"{len(approving)} of {several(needed, 'approval')} of revision {revision} ({listed(approving)})."]
+        yield "No gate of this rollout asks for approvals."
+    else:
+        names = f" ({listed(candidate.approving)})" if candidate.approving else ""
+        yield f"{len(candidate.approving)} of {several(needed, 'approval')} of revision {candidate.revision}{names}."
 
 
 def of_decision(decision: Decision, reviewer: str, verdict: ReviewVerdict) -> list[str]:

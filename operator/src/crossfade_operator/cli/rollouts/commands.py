@@ -46,7 +46,7 @@ def _ask(session: Session, options: argparse.Namespace) -> int:
         raise Problem("an emergency is put on record with its reason.", "say it with -m 'why it cannot wait'")
     name = named(options.name, (ROLLOUT,), ROLLOUT).name
     rollout = rollout_of(session.cluster.get(ROLLOUT, name))
-    by = _whoami(session, options.request)
+    by = session.cluster.whoami() if options.request is requests.promote else ""
     asking = Asking(secrets.token_hex(4), by, full=options.full, emergency=options.emergency, rationale=options.message)
     request = options.request(rollout, asking)
     patched = session.cluster.patch(ROLLOUT, name, request.patch)
@@ -55,13 +55,3 @@ def _ask(session: Session, options: argparse.Namespace) -> int:
     else:
         session.say(request.said)
     return 0
-
-
-def _whoami(session: Session, request: Ask) -> str:
-    """Nothing may stand between a person and taking a candidate out, so only a promotion must know who asks."""
-    try:
-        return session.cluster.whoami() if request in (requests.promote, requests.abort, requests.retry) else ""
-    except Problem:
-        if request is requests.promote:
-            raise
-        return ""

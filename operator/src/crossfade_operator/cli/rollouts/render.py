@@ -93,6 +93,9 @@ def _facts(rollout: Rollout, paint: Paint, now: datetime) -> Iterator[tuple[str,
     yield "candidate", _candidate(rollout, now)
     yield "failed", rollout.failed_revision if rollout.phase == "RolledBack" and rollout.failed_revision else ""
     yield "previous", _previous(rollout, now)
+    for decision in rollout.reviews_due:
+        how = f"kubectl crossfade approve|dissent decision/{decision} -n {rollout.namespace} -m 'why'"
+        yield "review", f"{decision} was an emergency; another person has to review it: {how}"
     yield "pods", f"{rollout.ready_replicas} of {rollout.replicas} ready" if rollout.replicas else ""
 
 

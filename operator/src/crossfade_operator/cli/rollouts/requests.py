@@ -2,8 +2,8 @@
 
 A request is an annotation, `crossfade.dev/<verb>: <revision>:<token>`. The revision makes it void for any other
 candidate that may have come meanwhile; the token makes it a new request each time. The controller acts once per value.
-`crossfade.dev/requested-by` says who asks (admission checks it against the caller), `crossfade.dev/rationale` why, and
-`crossfade.dev/lane: Emergency` that it cannot wait.
+Of a promotion, `full:` and `emergency:` before the token say how; `crossfade.dev/requested-by` says who asks (admission
+checks it against the caller), and `crossfade.dev/rationale` why.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Asking:
-    """Who asks, and how. The `token` was never used before. Without `by` nothing is said of who asks and why."""
+    """How it is asked, with a `token` that was never used before; of a promotion also by whom and why."""
 
     token: str
     by: str = ""
@@ -52,11 +52,15 @@ def promote(rollout: Rollout, asking: Asking) -> Request:
             f"candidate {revision} of {rollout.name} cannot be promoted now (it is {rollout.stage.lower()}).",
             f"ask again when it is analyzed: kubectl crossfade watch {rollout.name}",
         )
+    flags = ("full:" if asking.full else "") + ("emergency:" if asking.emergency else "")
+    said = {
+        "promote": f"{revision}:{flags}{asking.token}",
+        "requested-by": asking.by,
+        "rationale": asking.rationale,  # None takes away what an earlier request said
+    }
     goal = "to be promoted, all remaining steps skipped" if asking.full else "to go on to the next step"
     lane = " as an emergency: the review is due afterwards" if asking.emergency else ""
-    return Request(
-        _annotations("promote", revision, asking), f"asked for candidate {revision} of {rollout.name} {goal}{lane}"
-    )
+    return Request(_annotations(said), f"asked for candidate {revision} of {rollout.name} {goal}{lane}")
 
 
 def abort(rollout: Rollout, asking: Asking) -> Request:
@@ -68,7 +72,8 @@ def abort(rollout: Rollout, asking: Asking) -> Request:
             f"kubectl crossfade watch {rollout.name}",
         )
     return Request(
-        _annotations("abort", revision, asking), f"asked for candidate {revision} of {rollout.name} to be taken out"
+        _annotations({"abort": f"{revision}:{asking.token}"}),
+        f"asked for candidate {revision} of {rollout.name} to be taken out",
     )
 
 
@@ -82,7 +87,7 @@ def retry(rollout: Rollout, asking: Asking) -> Request:
             f"kubectl crossfade get {rollout.name}",
         )
     return Request(
-        _annotations("retry", revision, asking),
+        _annotations({"retry": f"{revision}:{asking.token}"}),
         f"asked for revision {revision} of {rollout.name} to be tried again",
     )
 
@@ -111,12 +116,5 @@ def _candidate(rollout: Rollout, verb: str) -> str:
     )
 
 
-def _annotations(verb: str, revision: str, asking: Asking) -> Mapping[str, Any]:
-    """What an earlier request said of itself is taken away: it does not hold for this one."""
-    said: dict[str, str | None] = {
-        verb: f"{revision}:full:{asking.token}" if asking.full else f"{revision}:{asking.token}"
-    }
-    if asking.by:
-        lane = "Emergency" if asking.emergency else None
-        said |= {"requested-by": asking.by, "rationale": asking.rationale, "lane": lane}
+def _annotations(said: Mapping[str, str | None]) -> Mapping[str, Any]:
     return {"metadata": {"annotations": {f"{GROUP}/{name}": text for name, text in said.items()}}}

@@ -73,6 +73,8 @@ class Rollout:
     ready_replicas: int
     metrics: tuple[Metric, ...]
     decisions: tuple[Decision, ...]
+    reviews_due: tuple[str, ...]
+    """Decisions made in an emergency that another person has yet to review."""
     settled: bool
     """The controller has seen the present specification."""
 
@@ -117,6 +119,7 @@ def rollout_of(obj: Obj) -> Rollout:
         ready_replicas=int(status.get("readyReplicas") or 0),
         metrics=tuple(_metric(entry) for entry in status.get("metrics") or ()),
         decisions=tuple(_decision(entry) for entry in status.get("decisions") or ()),
+        reviews_due=tuple(str(due.get("decision")) for due in status.get("reviewsDue") or ()),
         settled=status.get("observedGeneration") == meta.get("generation"),
     )
 

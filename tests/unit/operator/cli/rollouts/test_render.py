@@ -59,6 +59,13 @@ def test_a_stable_revision_that_can_be_restored_says_how_long(rollout_object: di
     assert "zz9plural2" not in _page(rollout_object)
 
 
+def test_an_emergency_asks_for_its_review(rollout_object: dict[str, Any]) -> None:
+    rollout_object["status"]["reviewsDue"] = [{"decision": "ranker-000011", "by": "ana@example.com"}]
+    page = " ".join(_page(rollout_object).split())
+    assert "ranker-000011 was an emergency; another person has to review it" in page
+    assert "approve|dissent decision/ranker-000011 -n recs -m 'why'" in page
+
+
 def test_only_the_last_decisions_are_shown_and_the_rest_is_counted(rollout_object: dict[str, Any]) -> None:
     rollout_object["status"]["decisions"] *= 15
     page = _page(rollout_object)

@@ -9,6 +9,7 @@ from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.rollouts import requests
 from crossfade_operator.cli.rollouts.requests import Asking
 from crossfade_operator.cli.rollouts.view import Rollout, rollout_of
+from crossfade_operator.core.rollout.requests import Request, parse
 
 CANDIDATE = "kx7wq2m9bc"
 Edit = Callable[[dict[str, Any]], None]
@@ -27,30 +28,26 @@ def test_a_request_names_the_candidate_so_that_it_is_void_for_any_other(rollout_
     assert _asked(requests.abort(rollout, Asking("t2", "ana")))["abort"] == f"{CANDIDATE}:t2"
 
 
-def test_a_request_says_who_asks_and_how(rollout_object: dict[str, Any]) -> None:
+def test_a_promotion_says_who_asks_and_how(rollout_object: dict[str, Any]) -> None:
     rollout = rollout_of(rollout_object)
     plain = requests.promote(rollout, Asking("t", "ana"))
     assert _asked(plain) == {"promote": f"{CANDIDATE}:t", "requested-by": "ana"}
-    urgent = requests.promote(rollout, Asking("t", "ana", emergency=True, rationale="INC-7"))
-    assert _asked(urgent) == {
-        "promote": f"{CANDIDATE}:t",
-        "requested-by": "ana",
-        "lane": "Emergency",
-        "rationale": "INC-7",
-    }
+    urgent = requests.promote(rollout, Asking("t", "ana", full=True, emergency=True, rationale="INC-7"))
+    token = f"{CANDIDATE}:full:emergency:t"
+    assert _asked(urgent) == {"promote": token, "requested-by": "ana", "rationale": "INC-7"}
+    assert parse(token) == Request(CANDIDATE, full=True, emergency=True)
     assert "review is due afterwards" in urgent.said
 
 
-def test_what_an_earlier_request_said_of_itself_is_taken_away(rollout_object: dict[str, Any]) -> None:
-    annotations = requests.abort(rollout_of(rollout_object), Asking("t", "ana")).patch["metadata"]["annotations"]
-    assert annotations["crossfade.dev/lane"] is None
+def test_why_an_earlier_promotion_was_asked_for_is_taken_away(rollout_object: dict[str, Any]) -> None:
+    annotations = requests.promote(rollout_of(rollout_object), Asking("t", "ana")).patch["metadata"]["annotations"]
     assert annotations["crossfade.dev/rationale"] is None
 
 
 def test_retry_names_the_revision_that_failed(rollout_object: dict[str, Any]) -> None:
     _rolled_back(rollout_object)
     asked = _asked(requests.retry(rollout_of(rollout_object), Asking("t3", "ana")))
-    assert asked == {"retry": f"{CANDIDATE}:t3", "requested-by": "ana"}
+    assert asked == {"retry": f"{CANDIDATE}:t3"}
 
 
 def test_pause_and_resume_set_the_field(rollout_object: dict[str, Any]) -> None:
