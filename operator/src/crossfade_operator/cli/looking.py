@@ -71,11 +71,12 @@ def _list(session: Session, options: argparse.Namespace, kinds: Sequence[Kind]) 
     if not items:
         where = "the cluster" if options.everywhere else f"namespace {session.cluster.namespace}"
         raise Problem(f"{where} has no {' and no '.join(kind.name for kind in kinds)}.")
+    look, namespaces = (session.paint, session.now, session.cut), options.everywhere
     tables = []
     if rollouts := [rollout_of(obj) for obj in found.get(ROLLOUT, ())]:
-        tables.append(rollout_render.table(rollouts, session.paint, session.now, namespaces=options.everywhere))
+        tables.append(rollout_render.table(rollouts, *look, namespaces=namespaces))
     if experiments := [experiment_of(obj) for obj in found.get(EXPERIMENT, ())]:
-        tables.append(experiment_render.listing(experiments, session.paint, session.now, namespaces=options.everywhere))
+        tables.append(experiment_render.listing(experiments, *look, namespaces=namespaces))
     session.say(blocks(tables))
     return 0
 

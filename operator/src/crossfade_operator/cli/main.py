@@ -18,7 +18,8 @@ from crossfade_operator.cli.flags import Verbs, cluster_flags
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.reviews import commands as reviews
 from crossfade_operator.cli.rollouts import commands as rollouts
-from crossfade_operator.cli.session import Session
+from crossfade_operator.cli.session import Session, columns_of
+from crossfade_operator.cli.text import sentence
 
 EXIT_PROBLEM, EXIT_INTERRUPTED = 1, 130
 
@@ -42,7 +43,7 @@ def run(
     try:
         return int(options.command(session, options))
     except Problem as problem:
-        print(f"error: {problem}", file=sys.stderr)
+        print(sentence(str(problem), columns_of(sys.stderr), "error: ", 7), file=sys.stderr)
         if problem.hint:
             print(f"       {problem.hint}", file=sys.stderr)
         return int(getattr(options, "exit_problem", EXIT_PROBLEM))

@@ -14,8 +14,14 @@ import yaml
 
 from crossfade_operator.cli.client import Cluster
 from crossfade_operator.cli.paint import Paint
+from crossfade_operator.cli.text import sentence
 
 WIDEST = 120
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """Of the terminal behind a stream; None where there is none."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
 
 
 class Session:
@@ -42,13 +48,17 @@ class Session:
     @property
     def cut(self) -> int | None:
         """Columns that lines are cut to: the terminal's. None where there is no terminal."""
-        return shutil.get_terminal_size().columns if self.out.isatty() else None
+        return columns_of(self.out)
 
     def say(self, lines: str | Iterable[str]) -> None:
         print(lines if isinstance(lines, str) else "\n".join(lines), file=self.out)
 
+    def tell(self, text: str) -> None:
+        """A sentence, wrapped on a terminal."""
+        self.say(sentence(text, self.cut))
+
     def warn(self, text: str) -> None:
-        print(f"warning: {text}", file=sys.stderr)
+        print(sentence(text, columns_of(sys.stderr), "warning: ", 9), file=sys.stderr)
 
     def give(self, obj: Any, form: str) -> None:
         """Plain values as `json` or `yaml`."""

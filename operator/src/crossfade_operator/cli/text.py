@@ -28,6 +28,13 @@ def paragraph(text: str, wide: int, indent: int = 2) -> list[str]:
     return wrapped(" " * indent, text, wide, indent=indent)
 
 
+def sentence(text: str, wide: int | None, start: str = "", indent: int = 0) -> str:
+    """For a terminal of so many columns; whole for None, and where a command stands in it that one may copy."""
+    if wide is None or "kubectl" in text:
+        return start + text
+    return "\n".join(wrapped(start, text, wide, indent=indent))
+
+
 def item(text: str, wide: int, indent: int = 2) -> list[str]:
     """An item of a list, with a dash."""
     return wrapped(" " * indent + "- ", text, wide, indent=indent + 2)
@@ -47,6 +54,16 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], wide: int) -> li
     if max(map(width, lines)) <= wide:
         return lines
     return [line for row in rows for line in _stacked(header, row, wide)]
+
+
+def fitting(rows: Sequence[Sequence[str]], wide: int | None, dispensable: Sequence[str]) -> list[str]:
+    """Rows under their header, without the first of the `dispensable` columns as far as `wide` asks for it."""
+    lines = columns(rows)
+    if wide is None or max(map(width, lines)) <= wide or not dispensable:
+        return lines
+    first, *others = dispensable
+    kept = [i for i, name in enumerate(rows[0]) if name != first]
+    return fitting([[row[i] for i in kept] for row in rows], wide, others)
 
 
 def _stacked(header: Sequence[str], row: Sequence[str], wide: int) -> Iterator[str]:

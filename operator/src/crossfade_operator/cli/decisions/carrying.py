@@ -27,13 +27,15 @@ _NOISE = ("managedFields", "resourceVersion", "generation")
 
 @dataclass(frozen=True)
 class Carried:
-    """What a file holds. `decision` is None in a file of bare evidence."""
+    """What a file holds. `decision` is None in a file of bare evidence, `evidence` where a decision rests on none."""
 
     decision: Obj | None
-    evidence: EvidenceFile
+    evidence: EvidenceFile | None
 
 
-def exported(decision: Obj, reviews: Sequence[Obj], design: Obj | None, evidence: EvidenceFile) -> dict[str, Any]:
+def exported(
+    decision: Obj, reviews: Sequence[Obj], design: Obj | None, evidence: EvidenceFile | None
+) -> dict[str, Any]:
     """The file's content."""
     content: dict[str, Any] = {
         "format": FORMAT,
@@ -42,7 +44,8 @@ def exported(decision: Obj, reviews: Sequence[Obj], design: Obj | None, evidence
     }
     if design is not None:
         content["design"] = design
-    content["evidence"] = evidence.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if evidence is not None:
+        content["evidence"] = evidence.model_dump(mode="json", by_alias=True, exclude_none=True)
     return content
 
 
@@ -64,8 +67,11 @@ def read(path: Path) -> Carried:
     if form not in (FORMAT, EVIDENCE_FORMAT):
         raise Problem(f"{path} holds {form or 'something else'}, not {FORMAT} or {EVIDENCE_FORMAT}.", _WRITE)
     try:
-        evidence = EvidenceFile.model_validate(content["evidence"] if form == FORMAT else content)
-        return Carried(dict(content["decision"]) if form == FORMAT else None, evidence)
+        if form == EVIDENCE_FORMAT:
+            return Carried(None, EvidenceFile.model_validate(content))
+        found, decision = content.get("evidence"), content["decision"]
+        _ = decision["metadata"]["name"], decision["spec"]["subject"]
+        return Carried(decision, EvidenceFile.model_validate(found) if found is not None else None)
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         what = error.errors()[0]["msg"] if isinstance(error, ValidationError) else f"{error} is missing"
         raise Problem(f"{path} is damaged: {what}.", _WRITE) from error

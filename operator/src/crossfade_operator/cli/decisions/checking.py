@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from crossfade_analyzer.contract import EvidenceFile, Verification
+from crossfade_analyzer.contract import Verification
 from crossfade_operator.cli.analyzer import Analyzer
 from crossfade_operator.cli.decisions import carrying, finding
 from crossfade_operator.cli.decisions.commands import EXIT_DIFFERENT, EXIT_PROBLEM
@@ -48,6 +48,9 @@ def _verify(session: Session, options: argparse.Namespace) -> int:
 
 def _verify_file(session: Session, options: argparse.Namespace) -> int:
     carried = carrying.read(Path(options.name))
+    if carried.evidence is None:
+        _digest(decision_of(carried.decision or {}))
+        raise Problem(f"{options.name} holds no evidence, though its decision names some.")
     verified = carrying.recomputed(carried.evidence)
     if carried.decision is None:
         return _tell(session, options, None, verified, verified.differences)
@@ -100,7 +103,7 @@ def _tell(
 def _export(session: Session, options: argparse.Namespace) -> int:
     obj = finding.decision_object(session.cluster, options.name)
     decision = decision_of(obj)
-    evidence: EvidenceFile = Analyzer(session.cluster, options.analyzer).evidence(_digest(decision))
+    evidence = Analyzer(session.cluster, options.analyzer).evidence(decision.evidence) if decision.evidence else None
     content = carrying.exported(obj, _reviews(session, decision), _design(session, decision), evidence)
     text = json.dumps(content, indent=1, ensure_ascii=False)
     if options.output == "-":
@@ -110,10 +113,9 @@ def _export(session: Session, options: argparse.Namespace) -> int:
         Path(options.output).write_text(text + "\n")
     except OSError as error:
         raise Problem(f"{options.output} cannot be written: {error.strerror}") from error
-    session.say(
-        f"wrote decision {decision.name} and its evidence, {len(evidence.entries):,} entries, to {options.output}; "
-        f"check it anywhere with: kubectl crossfade verify {options.output}"
-    )
+    kept = f" and its evidence, {len(evidence.entries):,} entries," if evidence else ", which rests on no evidence,"
+    check = f"; check it anywhere with: kubectl crossfade verify {options.output}" if evidence else ""
+    session.tell(f"wrote decision {decision.name}{kept} to {options.output}{check}")
     return 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC
 
-from crossfade_operator.cli.decisions import words
 from crossfade_operator.cli.decisions.view import Decision
 from crossfade_operator.cli.paint import Paint, columns, width
 from crossfade_operator.cli.text import cut
@@ -41,11 +40,10 @@ def _left(rows: Sequence[tuple[str, ...]], columns_wide: int | None) -> int | No
 
 def why(decision: Decision) -> str:
     """What makes it worth a second look first, then its reason."""
-    marks = [f"DISSENT by {', '.join(note.reviewer for note in decision.dissent)}" if decision.dissent else ""]
-    marks.append(words.against(decision))
-    lead = "; ".join(mark for mark in marks if mark)
+    marks = [f"DISSENT {note.reviewer}" for note in decision.dissent]
+    marks += [f"AGAINST {decision.recommendation or 'the rule'}"] if decision.against else []
     said = decision.rationale or decision.message or decision.reason
-    return f"{lead}: {said}" if lead else said
+    return f"{', '.join(marks)}: {said}" if marks else said
 
 
 def _row(decision: Decision, paint: Paint, *, namespaces: bool) -> tuple[str, ...]:

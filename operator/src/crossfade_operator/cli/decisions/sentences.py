@@ -29,7 +29,7 @@ def _measured(decision: Decision, finding: Finding, effect: Effect) -> str:
     if effect.estimate is None:
         return f"Nothing could be compared yet between {ours} and {theirs}."
     than = "as" if effect.estimate == 0 else "than"
-    said = f"It was {words.size(effect.estimate)} with {ours} {than} with {theirs}"
+    said = f"It was {words.size(effect.estimate, effect)} with {ours} {than} with {theirs}"
     between = words.interval(effect)
     return f"{said}; the truth may lie {between}." if between else f"{said}."
 

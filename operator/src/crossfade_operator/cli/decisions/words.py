@@ -73,11 +73,12 @@ def compared(decision: Decision, finding: Finding) -> tuple[str, str]:
     return finding.treatment or "the treatment", "control"
 
 
-def size(effect: float) -> str:
-    """`1.8% higher`, `0.3% lower`, `the same`."""
-    if effect == 0:
+def size(end: float, effect: Effect) -> str:
+    """`1.8% higher`, `0.3% lower`, `the same`; in as many places as the effect's other figures."""
+    if end == 0:
         return "the same"
-    return f"{percent(abs(effect))} {'higher' if effect > 0 else 'lower'}"
+    others = (one for one in (effect.estimate, effect.lower, effect.upper) if one is not None)
+    return f"{percents(abs(end), *others)[0]} {'higher' if end > 0 else 'lower'}"
 
 
 def interval(effect: Effect) -> str:
@@ -86,9 +87,9 @@ def interval(effect: Effect) -> str:
     if lower is None and upper is None:
         return ""
     if lower is None:
-        return f"at most {size(upper or 0)}"
+        return f"at most {size(upper or 0, effect)}"
     if upper is None:
-        return f"at least {size(lower)}"
+        return f"at least {size(lower, effect)}"
     if lower >= 0 or upper <= 0:
         near, far = percents(*sorted((abs(lower), abs(upper))))
         return f"between {near} and {far} {'higher' if lower >= 0 else 'lower'}"

@@ -80,7 +80,7 @@ def _run(session: Session, options: argparse.Namespace) -> int:
     if options.output:
         session.give(patched, options.output)
         return 0
-    session.say(request.said)
+    session.tell(request.said)
     for text in request.waits:
         session.warn(text)
     return 0

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from crossfade_operator.api.quantities import Duration
 from crossfade_operator.cli.experiments.view import EXPOSED, Arm, Experiment, Result
-from crossfade_operator.cli.paint import Paint, columns
-from crossfade_operator.cli.text import blocks, percents, short, span, table, wrapped
+from crossfade_operator.cli.paint import Paint
+from crossfade_operator.cli.text import blocks, fitting, percents, short, span, table, wrapped
 from crossfade_operator.core.experiment.reasons import Reason
 
 _PHASE_STYLES = {
@@ -29,8 +29,10 @@ _VERDICT_STYLES = {
 _RECOMMENDATION_STYLES = {"Ship": ("green", "bold"), "Abort": ("red", "bold"), "Discuss": ("yellow", "bold")}
 
 
-def listing(experiments: Sequence[Experiment], paint: Paint, now: datetime, *, namespaces: bool) -> list[str]:
-    """One line per experiment, under a header."""
+def listing(
+    experiments: Sequence[Experiment], paint: Paint, now: datetime, wide: int | None, *, namespaces: bool
+) -> list[str]:
+    """One line per experiment, under a header; in `wide` columns the less telling ones are left out."""
     header = ("NAME", "ENDPOINT", "PHASE", "SLICE", "LOOK", "PROGRESS", "RECOMMENDS", "REASON", "AGE")
     rows = [(("NAMESPACE",) if namespaces else ()) + header]
     for experiment in experiments:
@@ -47,7 +49,7 @@ def listing(experiments: Sequence[Experiment], paint: Paint, now: datetime, *, n
             span(now - experiment.created) if experiment.created else "-",
         )
         rows.append(((experiment.namespace,) if namespaces else ()) + row)
-    return columns(rows)
+    return fitting(rows, wide, ("REASON", "AGE", "ENDPOINT"))
 
 
 def page(experiment: Experiment, paint: Paint, now: datetime, wide: int) -> list[str]:

@@ -61,8 +61,9 @@ def _review(session: Session, options: argparse.Namespace) -> int:
         session.give(made, options.output)
         return 0
     of = f" (design {short(opinion.pin)})" if subject.kind is EXPERIMENT else f" ({opinion.pin})" if opinion.pin else ""
-    session.say(f"recorded as {made['metadata']['name']}: {opinion.verdict} by {opinion.reviewer} of {subject}{of}")
-    session.say(_counts(session, opinion, obj))
+    session.tell(f"recorded as {made['metadata']['name']}: {opinion.verdict} by {opinion.reviewer} of {subject}{of}")
+    for text in _counts(session, opinion, obj):
+        session.tell(text)
     return 0
 
 

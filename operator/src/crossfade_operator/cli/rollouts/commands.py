@@ -53,5 +53,5 @@ def _ask(session: Session, options: argparse.Namespace) -> int:
     if options.output:
         session.give(patched, options.output)
     else:
-        session.say(request.said)
+        session.tell(request.said)
     return 0

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from crossfade_operator.api.quantities import Duration
-from crossfade_operator.cli.paint import Paint, columns
+from crossfade_operator.cli.paint import Paint
 from crossfade_operator.cli.rollouts.view import Decision, Metric, Rollout
-from crossfade_operator.cli.text import blocks, span, wrapped
+from crossfade_operator.cli.text import blocks, fitting, span, wrapped
+from crossfade_operator.cli.text import table as figures
 from crossfade_operator.core.reasons import Reason
 
 _PHASE_STYLES = {
@@ -26,8 +27,8 @@ _ACTION_STYLES = {"Promote": ("green", "bold"), "Rollback": ("red", "bold"), "Ad
 _DECISIONS_SHOWN = 8
 
 
-def table(rollouts: Sequence[Rollout], paint: Paint, now: datetime, *, namespaces: bool) -> list[str]:
-    """One line per rollout, under a header."""
+def table(rollouts: Sequence[Rollout], paint: Paint, now: datetime, wide: int | None, *, namespaces: bool) -> list[str]:
+    """One line per rollout, under a header; in `wide` columns the less telling ones are left out."""
     header = ("NAME", "ENDPOINT", "PHASE", "STEP", "SLICE", "STABLE", "CANDIDATE", "VERDICT", "REASON", "AGE")
     rows = [(("NAMESPACE",) if namespaces else ()) + header]
     for rollout in rollouts:
@@ -44,7 +45,7 @@ def table(rollouts: Sequence[Rollout], paint: Paint, now: datetime, *, namespace
             span(now - rollout.created) if rollout.created else "-",
         )
         rows.append(((rollout.namespace,) if namespaces else ()) + row)
-    return columns(rows)
+    return fitting(rows, wide, ("STABLE", "REASON", "CANDIDATE", "AGE", "ENDPOINT"))
 
 
 def page(rollout: Rollout, paint: Paint, now: datetime, wide: int) -> list[str]:
@@ -134,8 +135,8 @@ def _evidence(rollout: Rollout, paint: Paint, wide: int) -> list[str]:
     lines = [title]
     if rollout.requests:
         lines.append(f"  requests  {_requests(rollout)}")
-    header = ("  METRIC", "ROLE", "VERDICT", "STABLE", "CANDIDATE", "RATIO")
-    lines += columns([header, *(_metric_row(metric, paint) for metric in rollout.metrics)])
+    header = ("METRIC", "ROLE", "VERDICT", "STABLE", "CANDIDATE", "RATIO")
+    lines += figures(header, [_metric_row(metric, paint) for metric in rollout.metrics], wide)
     for metric in rollout.metrics:
         if metric.message and metric.verdict != "Proven":
             lines += wrapped(f"  {metric.name}: ", metric.message, wide)
@@ -150,7 +151,7 @@ def _requests(rollout: Rollout) -> str:
 
 def _metric_row(metric: Metric, paint: Paint) -> tuple[str, ...]:
     verdict = paint(metric.verdict or "-", *_VERDICT_STYLES.get(metric.verdict, ()))
-    return f"  {metric.name}", metric.role, verdict, metric.control, metric.candidate, interval(metric)
+    return metric.name, metric.role, verdict, metric.control, metric.candidate, interval(metric)
 
 
 def interval(metric: Metric) -> str:

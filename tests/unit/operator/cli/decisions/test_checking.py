@@ -193,9 +193,23 @@ def test_without_the_program_it_says_how_to_get_it(
     assert "uv tool install './analyzer[service]'" in capsys.readouterr().err
 
 
+def test_a_record_without_evidence_can_be_carried_away_and_not_be_verified(
+    command: Command, decision: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del decision["spec"]["evidence"]
+    path = tmp_path / "decision.json"
+    assert command("export", "ranker-000007", "-o", str(path)) == (
+        0,
+        f"wrote decision ranker-000007, which rests on no evidence, to {path}\n",
+    )
+    assert run(["verify", str(path)]) == 2
+    assert "rests on no measured evidence" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        pytest.param('{"format": "crossfade-decision@1", "decision": {}}', "'metadata' is missing", id="no-decision"),
         pytest.param("{", "is no JSON", id="no-json"),
         pytest.param('{"format": "x@1"}', "holds x@1, not crossfade-decision@1", id="another-format"),
         pytest.param("[]", "holds something else", id="no-object"),

@@ -73,7 +73,7 @@ def test_each_treatment_has_a_table_of_its_own(experiment_object: dict[str, Any]
 
 
 def test_a_listing_has_a_line_per_experiment(experiment_object: dict[str, Any]) -> None:
-    header, line = render.listing([experiment_of(experiment_object)], PLAIN, NOW, namespaces=True)
+    header, line = render.listing([experiment_of(experiment_object)], PLAIN, NOW, None, namespaces=True)
     assert header.split()[:2] == ["NAMESPACE", "NAME"]
     assert line.split() == ["recs", "new-ranker", "ranker", "Running", "20%", "2", "of", "5", "41%", "Extend", "NotYet",
                             "7d1h"]  # fmt: skip

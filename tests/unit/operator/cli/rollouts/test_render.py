@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,11 +82,24 @@ def test_words_are_wrapped_to_the_width_asked_for(rollout_object: dict[str, Any]
 
 def test_a_table_has_a_line_per_rollout_and_namespaces_when_asked(rollout_object: dict[str, Any]) -> None:
     rollout = rollout_of(rollout_object)
-    header, line = render.table([rollout], PLAIN, NOW, namespaces=False)
+    header, line = render.table([rollout], PLAIN, NOW, None, namespaces=False)
     assert header.split()[0] == "NAME"
     assert line.split() == ["ranker", "ranker", "Progressing", "2/2", "10%", "p4rtz8vnd5", "kx7wq2m9bc", "Undecided",
                             "Analyzing", "1h12m"]  # fmt: skip
-    assert render.table([rollout], PLAIN, NOW, namespaces=True)[1].split()[0] == "recs"
+    assert render.table([rollout], PLAIN, NOW, None, namespaces=True)[1].split()[0] == "recs"
+
+
+def test_a_narrow_table_leaves_out_what_tells_least(rollout_object: dict[str, Any]) -> None:
+    lines = render.table([rollout_of(rollout_object)], PLAIN, NOW, 80, namespaces=True)
+    assert max(map(width, lines)) <= 80
+    assert "PHASE" in lines[0]
+    assert "STABLE" not in lines[0]
+
+
+def test_a_page_fits_a_narrow_terminal(rollout_object: dict[str, Any], golden: Callable[[str, str], None]) -> None:
+    page = "\n".join(render.page(rollout_of(rollout_object), PLAIN, NOW, 80)) + "\n"
+    golden("mid-step-80", page)
+    assert max(map(width, page.splitlines())) <= 80
 
 
 def test_a_line_for_logs_holds_all_of_it(rollout_object: dict[str, Any]) -> None:
