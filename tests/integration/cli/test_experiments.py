@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +29,7 @@ from tests.integration.cli.conftest import GROUP, ROOT, VERSION, Command
 
 pytestmark = pytest.mark.integration
 
+ANALYZER = Path(sys.executable).with_name("crossfade-analyzer")
 EXAMPLES = ROOT / "examples" / "experiment"
 REVIEWER = "bo@example.com"
 Store = Callable[..., dict[str, Any]]
@@ -295,13 +298,51 @@ def test_decisions_are_selected_explained_and_compared(command: Command) -> None
     assert "action: Start → Rollback" in out
 
 
+def test_the_role_in_the_docs_is_what_asking_takes(
+    kubernetes_client: client.ApiClient, control_plane: ControlPlane, namespace: str, analyzer: Answers
+) -> None:
+    analyzer["/v1/evidence/x"] = {"answer": 42}
+    asker = KubernetesCluster(str(control_plane.kubeconfig), namespace=namespace, acting_as="di@example.com")
+    with pytest.raises(Problem, match="you may not ask the analyzer"):
+        asker.ask(f"{namespace}/judge", "GET", "/v1/evidence/x")
+    text = (ROOT / "docs" / "kubectl-plugin.md").read_text()
+    (role,) = [
+        one for block in text.split("```yaml\n")[1:] if (one := yaml.safe_load(block.split("```")[0]))["kind"] == "Role"
+    ]
+    role["metadata"]["namespace"] = namespace
+    role["rules"][0]["resourceNames"] = ["judge:http"]
+    rbac = client.RbacAuthorizationV1Api(kubernetes_client)
+    rbac.create_namespaced_role(namespace, role)
+    group = "rbac.authorization.k8s.io"
+    rbac.create_namespaced_role_binding(
+        namespace,
+        {
+            "metadata": {"name": "asker"},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": role["metadata"]["name"]},
+            "subjects": [{"apiGroup": group, "kind": "User", "name": "di@example.com"}],
+        },
+    )
+    assert wait_for("the role to be in force", lambda: _allowed(asker, namespace), timeout=30) == {"answer": 42}
+    with pytest.raises(Problem, match="you may not ask the analyzer"):
+        asker.ask(f"{namespace}/other", "GET", "/v1/evidence/x")
+
+
+def _allowed(asker: KubernetesCluster, namespace: str) -> Any:
+    try:
+        return asker.ask(f"{namespace}/judge", "GET", "/v1/evidence/x")
+    except Problem as problem:
+        raise NotYetError(str(problem)) from problem
+
+
 @pytest.mark.usefixtures("recorded")
 def test_a_decision_is_verified_here_and_its_export_anywhere(
-    command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("PATH", str(ANALYZER.parent))
     assert command("verify", "decision/ranker-000002")[0] == 0
     path = tmp_path / "decision.json"
     assert command("export", "decision/ranker-000002", "-o", str(path))[0] == 0
+    assert subprocess.run([ANALYZER, "verify", str(path)], check=False, capture_output=True).returncode == 0
     assert run(["verify", str(path)]) == 0
     assert "verified: decision ranker-000002" in capsys.readouterr().out
 

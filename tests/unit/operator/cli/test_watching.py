@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crossfade_operator.cli.looking import ROLLOUTS
+from crossfade_operator.cli.main import run
 from crossfade_operator.cli.names import ROLLOUT, Named
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.watching import Screen, watch
@@ -40,6 +41,18 @@ def test_it_ends_with_the_rollout_when_asked_to(rollout_object: dict[str, Any], 
     rollouts = cluster(rollout_object)
     rollouts.later = [[_later(rollout_object, phase="RolledBack", candidateRevision=None)]]
     assert watch(rollouts, RANKER, ROLLOUTS, io.StringIO(), until_done=True).phase == "RolledBack"
+
+
+@pytest.mark.parametrize(("action", "code"), [("Ship", 0), ("Abort", 3)])
+def test_a_watched_experiment_ends_with_what_was_decided(
+    experiment_object: dict[str, Any], cluster: Callable[..., Any], action: str, code: int
+) -> None:
+    made, out = cluster(experiment_object), io.StringIO()
+    decided = _later(experiment_object, phase="Decided", reason="Shipped")
+    decided["spec"]["decision"] = {"action": action}
+    made.later = [[decided]]
+    assert run(["watch", "exp/new-ranker", "--until-done"], connect=lambda options: made, out=out) == code
+    assert [line.split("  ")[2] for line in out.getvalue().splitlines()] == ["Running", "Decided"]
 
 
 def test_a_watch_that_runs_out_is_opened_again(rollout_object: dict[str, Any], cluster: Callable[..., Any]) -> None:
