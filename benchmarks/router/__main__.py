@@ -87,16 +87,18 @@ COUNTED: dict[str, dict[str, Any]] = {
 
 
 def _instructions(world: World, _: argparse.Namespace) -> str:
-    counted = {}
+    counted: dict[str, float] = {}
+
+    def count(name: str, one: instructions.Counting) -> None:
+        counted[name] = instructions.per_request(one)
+        _announce(f"{name}: {counted[name]:,.0f} instructions per request")
+
+    for name, bare in (("plain Envoy", False), ("plain Envoy without an edge's settings", True)):
+        count(name, Plain(world.directory, world.stable, bare=bare, start=instructions.Counted))
     for number, (name, changes) in enumerate(COUNTED.items()):
-        _announce(f"counting: {name}")
         table = world.table(**{"latency_bounds": instructions.UNSEEN, **changes})
         router = Router(world.directory / f"counted-{number}", table, start=instructions.Counted)
-        counted[name] = instructions.per_request(router)
-    for name, bare in (("plain Envoy", False), ("plain Envoy without an edge's settings", True)):
-        _announce(f"counting: {name}")
-        plain = Plain(world.directory, world.stable, bare=bare, start=instructions.Counted)
-        counted[name] = instructions.per_request(plain)
+        count(name, router)
     return instructions_table(counted, "plain Envoy")
 
 

@@ -30,7 +30,7 @@ _WARM_UP, _COUNTED = 3000, 800
 class Counted(Envoy):
     """An Envoy under callgrind, which counts nothing until it is told to."""
 
-    ready_within = 300.0
+    ready_within = 900.0
 
     def wrapped(self, config: Path) -> list[str]:
         program = shutil.which("valgrind")
