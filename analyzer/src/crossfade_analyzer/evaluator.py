@@ -31,11 +31,9 @@ from crossfade_analyzer.sources.samples import Window
 from crossfade_analyzer.sources.selectors import check_source
 from crossfade_analyzer.sources.survey import Survey, survey
 from crossfade_analyzer.sources.targets import moment
-from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
-from crossfade_analyzer.subjects import Folds, Locks, refuse_changed, refuse_other_kind
+from crossfade_analyzer.store.evidence import Evidence
+from crossfade_analyzer.subjects import Folds, Locks, begun_anew_when_overtaken, refuse_changed, refuse_other_kind
 from crossfade_analyzer.windows import Span, StepAt, spans
-
-_ATTEMPTS = 3
 
 
 class Evaluator:
@@ -64,12 +62,7 @@ class Evaluator:
         """
         rollout_plan(request.plan, ())
         with self._locks.of(request.subject):
-            for _ in range(_ATTEMPTS - 1):
-                try:
-                    return self._evaluate(request)
-                except AppendedMeanwhile:
-                    self._folds.forget(request.subject)
-            return self._evaluate(request)
+            return begun_anew_when_overtaken(self._folds, request.subject, lambda: self._evaluate(request))
 
     def _evaluate(self, request: EvaluationRequest) -> Evaluation:
         fold = self._opened(request)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
 from crossfade_analyzer.snapshots import Entry, differences
-from crossfade_analyzer.store.evidence import Evidence
+from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
 
 
 class PlanChanged(Exception):
@@ -45,6 +45,11 @@ class State(Protocol):
 
 
 S = TypeVar("S", bound=State)
+R = TypeVar("R")
+
+_ATTEMPTS = 50
+"""How often a request that appends is begun anew because another process was faster. Each loss is an entry that the
+other one took, so that nothing is read twice for nothing; a request has a dozen entries to append at the most."""
 
 
 class Folds(Generic[S]):
@@ -76,6 +81,16 @@ class Folds(Generic[S]):
             self._kept[subject] = fold
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
+
+
+def begun_anew_when_overtaken(folds: Folds[S], subject: str, evaluate: Callable[[], R]) -> R:
+    """What `evaluate` answers; it starts again from the store whenever another process appended before it."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return evaluate()
+        except AppendedMeanwhile:
+            folds.forget(subject)
+    return evaluate()
 
 
 class Locks:

@@ -23,6 +23,16 @@ WINDING_DOWN = ("Draft", "Stopped", "Decided", "Invalid", "Archived")
 
 Event = tuple[str, Any]
 
+STARTS = st.sampled_from(
+    [
+        [],
+        [("judge", "better"), ("wait", 1200)],
+        [("judge", "worse"), ("wait", 300)],
+        [("judge", "neutral"), ("wait", 1200), ("decide", "Abort"), ("wait", 60), ("run", None), ("wait", 60)],
+    ]
+)
+"""Where the events begin: with a run under way, with a result, or with another run."""
+
 EVENTS = st.lists(
     st.one_of(
         st.tuples(st.just("wish"), st.sampled_from(["Draft", "Running", "Running", "Stopped", "Archived"])),
@@ -45,6 +55,7 @@ EVENTS = st.lists(
     min_size=5,
     max_size=30,
 )
+HISTORIES = st.tuples(STARTS, EVENTS).map(lambda parts: [*parts[0], *parts[1]])
 
 
 class Watched(World):
@@ -215,13 +226,13 @@ async def play(events: list[Event]) -> Watched:
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(EVENTS)
+@given(HISTORIES)
 def test_the_rules_hold_after_every_turn(events: list[Event]) -> None:
     asyncio.run(play(events))
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(EVENTS)
+@given(HISTORIES)
 def test_whatever_happened_it_can_be_brought_to_its_end_and_leaves_records_only(events: list[Event]) -> None:
     async def to_the_end() -> None:
         world = await play(events)

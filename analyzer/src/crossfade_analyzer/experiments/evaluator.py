@@ -26,10 +26,9 @@ from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.targets import moment
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums
 from crossfade_analyzer.statistics.refusals import CannotJudge
-from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
-from crossfade_analyzer.subjects import Folds, Locks, refuse_changed
+from crossfade_analyzer.store.evidence import Evidence
+from crossfade_analyzer.subjects import Folds, Locks, begun_anew_when_overtaken, refuse_changed
 
-_ATTEMPTS = 3
 _WINDOWS_AT_ONCE = 60
 GRACE_MS = 900_000
 """How long an experiment that is over waits for its last counts before it is judged without them."""
@@ -61,12 +60,7 @@ class ExperimentEvaluator:
         """
         study = study_of(request.design, request.arms)
         with self._locks.of(request.subject):
-            for _ in range(_ATTEMPTS - 1):
-                try:
-                    return self._evaluate(request, study)
-                except AppendedMeanwhile:
-                    self._folds.forget(request.subject)
-            return self._evaluate(request, study)
+            return begun_anew_when_overtaken(self._folds, request.subject, lambda: self._evaluate(request, study))
 
     def _evaluate(self, request: ExperimentRequest, study: Study) -> ExperimentEvaluation:
         fold = self._opened(request)

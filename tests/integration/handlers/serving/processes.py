@@ -84,7 +84,7 @@ async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @dataclass
 class Controller:
-    """One `crossfade-operator serving`."""
+    """One `crossfade-operator serving` or `learning`."""
 
     process: asyncio.subprocess.Process
     port: int
@@ -125,8 +125,11 @@ class Controller:
 class Site:
     """A namespace, the controllers that serve it, and what a user does in it."""
 
-    def __init__(self, api: Api, namespace: str, kubeconfig: Path, url: str, folder: Path) -> None:
-        self.api, self.namespace = api, namespace
+    def __init__(
+        self, api: Api, namespace: str, kubeconfig: Path, url: str, folder: Path, *, side: str = "serving"
+    ) -> None:
+        self.api, self.namespace, self.side = api, namespace, side
+        self.analyzer = "http://127.0.0.1:1"
         self.door = Door(url)
         self._kubeconfig, self._folder = kubeconfig, folder
         self._controllers: list[Controller] = []
@@ -151,7 +154,7 @@ class Site:
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("CROSSFADE_", "KUBERNETES_"))},
             "KUBECONFIG": str(self._folder / "kubeconfig"),
-            "CROSSFADE_ANALYZER_URL": "http://127.0.0.1:1",
+            "CROSSFADE_ANALYZER_URL": self.analyzer,
             "CROSSFADE_ROUTER_IMAGE": "envoy:test",
             "CROSSFADE_NAMESPACES": self.namespace,
             "CROSSFADE_LEASE_NAMESPACE": self.namespace,
@@ -160,7 +163,7 @@ class Site:
         }
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "crossfade_operator", "serving", env=environ, stdout=output, stderr=output
+                sys.executable, "-m", "crossfade_operator", self.side, env=environ, stdout=output, stderr=output
             )
         controller = Controller(process, port, log)
         self._controllers.append(controller)
@@ -173,7 +176,7 @@ class Site:
         return controller
 
     async def holder(self) -> str | None:
-        found = await self.read(f"{LEASES}/namespaces/{self.namespace}/leases/crossfade-serving")
+        found = await self.read(f"{LEASES}/namespaces/{self.namespace}/leases/crossfade-{self.side}")
         return found["spec"]["holderIdentity"] if found else None
 
     async def create(self, *objects: dict[str, Any]) -> None:

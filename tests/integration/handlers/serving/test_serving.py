@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from tests.contract.cluster.rig import endpoint, metric, rollout
+from tests.contract.cluster.rig import endpoint, rollout
 from tests.integration.handlers.serving.processes import Controller, Site, Stopwatch, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -31,16 +31,10 @@ async def acted_on(site: Site, name: str = "ranker", within: float = 60.0) -> li
 
 async def test_what_users_wrote_is_acted_on_and_carries_no_mark_of_ours(site: Site) -> None:
     await site.leading("one")
-    await site.create(endpoint(site.namespace), rollout(site.namespace, "ranker"), metric(site.namespace, "empty"))
+    await site.create(endpoint(site.namespace), rollout(site.namespace, "ranker"))
     found = await acted_on(site)
     assert found[-1] == "ranker-router"
-
-    async def told() -> bool:
-        seen = await site.read(site.path("metrics", "empty"))
-        return bool(seen and seen.get("status"))
-
-    await eventually("the Metric's status", told)
-    for plural, name in (("modelendpoints", "ranker"), ("modelrollouts", "ranker"), ("metrics", "empty")):
+    for plural, name in (("modelendpoints", "ranker"), ("modelrollouts", "ranker")):
         obj = await site.read(site.path(plural, name))
         assert obj is not None
         assert not {"finalizers", "annotations"} & set(obj["metadata"]), obj["metadata"]
