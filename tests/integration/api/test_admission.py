@@ -169,7 +169,7 @@ DESIGN_EDITS = {
     "the metrics": {"design": {"metrics": [SUCCESS | {"mde": {"relative": "2%"}}]}},
     "alpha": {"design": {"analysis": {"alpha": "0.1"}}},
     "the hypothesis": {"design": {"hypothesis": "Whatever comes out."}},
-    "the runtime": {"design": {"maxRuntime": "56d"}},
+    "the runtime": {"design": {"maxRuntime": "21d"}},
     "the type": {"type": "AA", "design": {"arms": [CONTROL, CONTROL | {"name": "twin", "role": "Treatment"}]}},
     "a dry run": {"dryRun": True},
 }
