@@ -2,7 +2,7 @@
 
 A suite takes them by importing them in its ``conftest.py``::
 
-    from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
+    from dev.cluster.pytest_plugin import control_plane, kubernetes_client
 """
 
 from collections.abc import Iterator

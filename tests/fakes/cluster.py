@@ -6,12 +6,12 @@ level of the object), defaulting and admission. `tests/contract/cluster` holds i
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crossfade_operator.ports.cluster import Children, ClusterError, Conflict, Key, Obj, Ref, Refused
+from tests.fakes.copies import copied
 
 GROUP = "crossfade.dev/v1alpha1"
 
@@ -37,7 +37,7 @@ class FakeCluster:
         meta = obj["metadata"]
         address = (obj["kind"], meta["namespace"], meta["name"])
         before = self.objects.get(address)
-        made: dict[str, Any] = copy.deepcopy(dict(obj))
+        made: dict[str, Any] = copied(dict(obj))
         made["metadata"] = {"labels": {}, "annotations": {}, **made["metadata"]}
         version = str(next(self._versions))
         if before is None:
@@ -69,14 +69,14 @@ class FakeCluster:
     # ports.Cluster -------------------------------------------------------------------------------------------
 
     async def endpoint(self, key: Key) -> Obj | None:
-        return copy.deepcopy(self.get("ModelEndpoint", key.namespace, key.endpoint))
+        return copied(self.get("ModelEndpoint", key.namespace, key.endpoint))
 
     async def rollouts(self, key: Key) -> Sequence[Obj]:
         return self._selected("ModelRollout", key.namespace, {"spec.endpoint": key.endpoint})
 
     async def metrics(self, namespace: str, names: Sequence[str]) -> Mapping[str, Obj]:
         found = {name: self.get("Metric", namespace, name) for name in names}
-        return {name: copy.deepcopy(obj) for name, obj in found.items() if obj is not None}
+        return {name: copied(obj) for name, obj in found.items() if obj is not None}
 
     async def experiments(self, key: Key) -> Sequence[Obj]:
         return self._selected("Experiment", key.namespace, {"spec.endpoint": key.endpoint})
@@ -89,7 +89,7 @@ class FakeCluster:
 
     def _selected(self, kind: str, namespace: str, fields: Mapping[str, str]) -> Sequence[Obj]:
         found = [
-            copy.deepcopy(obj)
+            copied(obj)
             for obj in self.all(kind)
             if obj["metadata"]["namespace"] == namespace
             and all(_at(obj, path) == value for path, value in fields.items())
@@ -99,7 +99,7 @@ class FakeCluster:
     async def children(self, key: Key) -> Children:
         def owned(kind: str) -> list[Obj]:
             return [
-                copy.deepcopy(obj)
+                copied(obj)
                 for obj in self.all(kind)
                 if obj["metadata"]["namespace"] == key.namespace
                 and obj["metadata"]["labels"].get("crossfade.dev/endpoint") == key.endpoint
@@ -119,17 +119,17 @@ class FakeCluster:
             raise Refused(sentence)
         before = self.get(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         if before is not None and _covers(before, manifest):
-            return copy.deepcopy(before)
-        return copy.deepcopy(self.put(_over(before, manifest)))
+            return copied(before)
+        return copied(self.put(_over(before, manifest)))
 
     async def create(self, manifest: Obj) -> Obj:
         present = self.get(manifest["kind"], manifest["metadata"]["namespace"], manifest["metadata"]["name"])
         if present is not None:
-            return copy.deepcopy(present)
+            return copied(present)
         self._about_to("create", manifest)
         if sentence := self.refuse(manifest):
             raise Refused(sentence)
-        return copy.deepcopy(self.put(manifest))
+        return copied(self.put(manifest))
 
     async def delete(self, ref: Ref) -> None:
         self._about_to("delete", {"kind": ref.kind, "metadata": {"name": ref.name}})
@@ -146,9 +146,9 @@ class FakeCluster:
         found = self.get(obj["kind"], meta["namespace"], meta["name"])
         if found is None or found["metadata"]["resourceVersion"] != meta["resourceVersion"]:
             raise Conflict(f"{obj['kind']} {meta['name']} was changed since it was read")
-        found["status"] = copy.deepcopy(dict(status))
+        found["status"] = copied(dict(status))
         found["metadata"]["resourceVersion"] = str(next(self._versions))
-        return copy.deepcopy(found)
+        return copied(found)
 
     async def annotate_pods(self, key: Key, names: Sequence[str], annotation: str, value: str) -> None:
         for name in names:

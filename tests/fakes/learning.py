@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from crossfade_operator.ports.cluster import Key, Obj, Refused
 from crossfade_operator.ports.learning import ArmObjects, Name
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.copies import copied
 
 OWN_KINDS = {"Deployment", "ControllerRevision", "Decision", "Review"}
 """What the learning side's role lets it apply or create."""
@@ -37,14 +37,14 @@ class FakeLearning(FakeCluster):
             return found
 
         found = [
-            copy.deepcopy(obj)
+            copied(obj)
             for obj in self.all(kind)
             if obj["metadata"]["namespace"] == namespace and all(value(obj, p) == v for p, v in fields.items())
         ]
         return sorted(found, key=lambda obj: (obj["metadata"]["creationTimestamp"], obj["metadata"]["name"]))
 
     async def experiment(self, name: Name) -> Obj | None:
-        return copy.deepcopy(self.get("Experiment", name.namespace, name.name))
+        return copied(self.get("Experiment", name.namespace, name.name))
 
     async def experiments(self, key: Key) -> Sequence[Obj]:
         return self._found("Experiment", key.namespace, {"spec.endpoint": key.endpoint})
@@ -57,24 +57,24 @@ class FakeLearning(FakeCluster):
 
     async def metric_revision(self, metric: Name, revision: str) -> Mapping[str, Any] | None:
         found = self.get("ControllerRevision", metric.namespace, f"metric-{metric.name}-{revision}")
-        return copy.deepcopy(found["data"]["spec"]) if found else None
+        return copied(found["data"]["spec"]) if found else None
 
     async def template(self, key: Key, revision: str) -> Mapping[str, Any] | None:
         labels = {"endpoint": key.endpoint, "component": "revision", "revision": revision}
         wanted = {f"crossfade.dev/{label}": value for label, value in labels.items()}.items()
         records = (obj for obj in self.all("ControllerRevision") if wanted <= obj["metadata"]["labels"].items())
-        return next((copy.deepcopy(obj["data"]["template"]) for obj in records), None)
+        return next((copied(obj["data"]["template"]) for obj in records), None)
 
     async def arms(self, experiment: Name, endpoint: str) -> ArmObjects:
         mine = {"crossfade.dev/experiment": experiment.name, "crossfade.dev/component": "arm"}.items()
 
         def own(kind: str) -> list[Obj]:
-            return [copy.deepcopy(obj) for obj in self.all(kind) if mine <= obj["metadata"]["labels"].items()]
+            return [copied(obj) for obj in self.all(kind) if mine <= obj["metadata"]["labels"].items()]
 
         return ArmObjects(own("Deployment"), own("ControllerRevision"), own("Pod"))
 
     async def every(self, kind: str) -> Sequence[Obj]:
-        return copy.deepcopy(self.all(kind))
+        return copied(self.all(kind))
 
     async def apply(self, manifest: Obj) -> Obj:
         if manifest["kind"] not in OWN_KINDS:
@@ -87,4 +87,4 @@ class FakeLearning(FakeCluster):
             raise Refused(f"crossfade-learning cannot create {manifest['kind']}: not now")
         meta = manifest["metadata"]
         found = self.get(manifest["kind"], meta["namespace"], meta["name"])
-        return copy.deepcopy(found if found is not None else self.put(manifest))
+        return copied(found if found is not None else self.put(manifest))

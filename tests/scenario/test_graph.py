@@ -44,7 +44,7 @@ class Mapped(Watched):
         return outcome
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_no_turn_leaves_the_graph(events: list[Event]) -> None:
     async def play() -> None:

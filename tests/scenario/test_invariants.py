@@ -263,7 +263,7 @@ class Watched(World):
         self.cluster.fail = fail
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_the_rules_hold_after_every_turn(events: list[Event]) -> None:
     async def play() -> None:
@@ -276,7 +276,7 @@ def test_the_rules_hold_after_every_turn(events: list[Event]) -> None:
     asyncio.run(play())
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(EVENTS)
 def test_whatever_happened_a_healthy_world_ends_with_the_wanted_model(events: list[Event]) -> None:
     async def play() -> None:

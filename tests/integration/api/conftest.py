@@ -4,24 +4,23 @@ import pytest
 from kubernetes import client
 
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
 from tests.integration.api.server import Server, install
 
 
 @pytest.fixture(scope="session")
-def _definitions(kubernetes_client: client.ApiClient) -> client.ApiClient:  # noqa: F811
+def _definitions(kubernetes_client: client.ApiClient) -> client.ApiClient:
     install(kubernetes_client)
     return kubernetes_client
 
 
 @pytest.fixture(scope="session")
-def dry_server(_definitions: client.ApiClient, control_plane: ControlPlane) -> Server:  # noqa: F811
+def dry_server(_definitions: client.ApiClient, control_plane: ControlPlane) -> Server:
     """Our kinds are served; a namespace in which nothing is kept."""
     return _server(_definitions, control_plane)
 
 
 @pytest.fixture
-def server(_definitions: client.ApiClient, control_plane: ControlPlane) -> Iterator[Server]:  # noqa: F811
+def server(_definitions: client.ApiClient, control_plane: ControlPlane) -> Iterator[Server]:
     """Our kinds are served; a namespace for this test."""
     ours = _server(_definitions, control_plane)
     yield ours

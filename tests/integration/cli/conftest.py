@@ -1,7 +1,5 @@
 """Our kinds on a real API server, and the plugin called as a person calls it."""
 
-# ruff: noqa: F811  fixtures take the imported ones by name
-
 from __future__ import annotations
 
 import io
@@ -9,38 +7,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from kubernetes import client, utils
+from kubernetes import client
 
 from crossfade_operator.cli.main import run
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
-from dev.cluster.waiting import NotYetError, wait_for
+from tests.integration.api.server import install
 
 ROOT = Path(__file__).parents[3]
 GROUP, VERSION = "crossfade.dev", "v1alpha1"
-PLURALS = ("modelrollouts", "modelendpoints", "experiments", "metrics", "decisions", "reviews")
 
 Command = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="session")
 def kinds(kubernetes_client: client.ApiClient) -> client.CustomObjectsApi:
-    for path in sorted((ROOT / "crds").glob("*.yaml")):
-        utils.create_from_yaml(kubernetes_client, str(path))
-    api = client.CustomObjectsApi(kubernetes_client)
-    _wait_until_served(api)
-    return api
-
-
-def _wait_until_served(api: client.CustomObjectsApi) -> None:
-    def served() -> None:
-        try:
-            for plural in PLURALS:
-                api.list_cluster_custom_object(GROUP, VERSION, plural)
-        except client.ApiException as error:
-            raise NotYetError(f"HTTP {error.status}") from error
-
-    wait_for("the kinds to be served", served, timeout=30)
+    install(kubernetes_client)
+    return client.CustomObjectsApi(kubernetes_client)
 
 
 @pytest.fixture

@@ -225,13 +225,13 @@ async def play(events: list[Event]) -> Watched:
     return world
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(HISTORIES)
 def test_the_rules_hold_after_every_turn(events: list[Event]) -> None:
     asyncio.run(play(events))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(HISTORIES)
 def test_whatever_happened_it_can_be_brought_to_its_end_and_leaves_records_only(events: list[Event]) -> None:
     async def to_the_end() -> None:

@@ -10,7 +10,6 @@ import pytest
 
 from crossfade_operator.adapters.api import Api, configuration
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
 from tests.contract.cluster.rig import install_kinds
 from tests.fakes.telemetry import FakeTelemetry
 from tests.integration.handlers.learning.others import Others, analyzer_service
@@ -28,7 +27,7 @@ class Lab:
 
 
 @pytest.fixture
-async def lab(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Lab]:  # noqa: F811
+async def lab(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Lab]:
     analyzer = FakeAnalyzer()
     async with (
         Api(await configuration(control_plane.kubeconfig), FakeTelemetry()) as api,

@@ -8,14 +8,13 @@ import pytest
 
 from crossfade_operator.adapters.api import Api, configuration
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
 from tests.contract.cluster.rig import install_kinds
 from tests.fakes.telemetry import FakeTelemetry
 from tests.integration.handlers.serving.processes import Site
 
 
 @pytest.fixture
-async def site(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Site]:  # noqa: F811
+async def site(control_plane: ControlPlane, tmp_path: Path) -> AsyncIterator[Site]:
     """A namespace of its own, and the means to run controllers for it."""
     async with Api(await configuration(control_plane.kubeconfig), FakeTelemetry()) as api:
         await install_kinds(api)

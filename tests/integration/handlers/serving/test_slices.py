@@ -18,7 +18,6 @@ from crossfade_operator.core.slices import expand
 from crossfade_operator.ports.cluster import Conflict, Key, Obj
 from crossfade_operator.ports.routers import RouterReport
 from dev.cluster.controlplane import ControlPlane
-from dev.cluster.pytest_plugin import control_plane, kubernetes_client  # noqa: F401
 from tests.contract.cluster.rig import RealRig, endpoint, real_rig
 from tests.unit.operator.core.test_ledger import request
 
@@ -63,7 +62,7 @@ def seen(found: Obj, wanted: Entitlement, requests: tuple[Request, ...]) -> Endp
 
 
 async def test_nobody_gets_what_another_has_however_the_writes_interleave(
-    control_plane: ControlPlane,  # noqa: F811
+    control_plane: ControlPlane,
 ) -> None:
     """Each contender knows of its own wish only, as a controller with an old picture would."""
     async with real_rig(control_plane.kubeconfig, "slices-race") as rig:
