@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crossfade_operator.ports.cluster import Children, ClusterError, Conflict, Key, Obj, Ref, Refused
 from tests.fakes.copies import copied
 
 GROUP = "crossfade.dev/v1alpha1"
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+"""Objects are a second apart, so that they are listed as they were made."""
 
 Address = tuple[str, str, str]
 """Kind, namespace, name."""
@@ -41,7 +45,8 @@ class FakeCluster:
         made["metadata"] = {"labels": {}, "annotations": {}, **made["metadata"]}
         version = str(next(self._versions))
         if before is None:
-            made["metadata"] |= {"uid": f"uid-{version}", "generation": 1, "creationTimestamp": f"t{int(version):09}"}
+            created = (FIRST + timedelta(seconds=int(version))).isoformat()
+            made["metadata"] |= {"uid": f"uid-{version}", "generation": 1, "creationTimestamp": created}
         else:
             bumped = before["metadata"]["generation"] + (before.get("spec") != made.get("spec"))
             made["metadata"] |= {key: before["metadata"][key] for key in ("uid", "creationTimestamp")}

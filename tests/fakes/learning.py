@@ -24,8 +24,9 @@ class FakeLearning(FakeCluster):
         self.refuse_records = False
 
     def put(self, obj: Mapping[str, Any]) -> dict[str, Any]:
+        new = self.get(obj["kind"], obj["metadata"]["namespace"], obj["metadata"]["name"]) is None
         made = super().put(obj)
-        if made["metadata"]["creationTimestamp"].startswith("t"):
+        if new:
             made["metadata"]["creationTimestamp"] = self._now().replace(microsecond=0).isoformat()
         return made
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crossfade_operator.api.meta import rfc3339
-from tests.scenario.world import START, World, endpoint, harmful, revision, rollout, undecided
+from tests.scenario.world import START, World, endpoint, experiment, harmful, revision, rollout, undecided
 
 STEPS = [
     {"slice": "1%", "hold": "1m", "minRequests": 100},
@@ -105,6 +105,17 @@ async def test_a_ship_that_expires_closes_the_gate_again() -> None:
     assert "expired at" in (world.status.message or "")
 
 
+async def test_a_ship_of_a_deleted_experiment_opens_no_gate_for_the_one_that_has_its_name_now() -> None:
+    world = await with_candidate(**GATED)
+    conclude(world, "Ship", model_of_candidate(world))
+    world.cluster.put({**experiment("taste"), "status": {}})
+    await world.run(until=lambda: world.status.reason == "GateNotMet")
+    await world.run(seconds=600)
+    assert "gate experiment taste: it is not decided yet" in (world.status.message or "")
+    conclude(world, "Ship", model_of_candidate(world))
+    await world.until_phase("Promoted")
+
+
 async def test_the_endpoint_may_ask_for_any_experiment_on_the_model() -> None:
     world = await with_candidate(steps=STEPS)
     world.apply(endpoint(policy={"gates": {"experiment": "Required"}}))
@@ -125,6 +136,23 @@ async def test_approvals_are_of_this_revision_and_by_others_than_the_owner() -> 
     made = world.cluster.get("Decision", "recs", world.status.decisions[-1].name)
     assert made is not None
     assert [note["reviewer"] for note in made["spec"]["reviews"]] == ["ana", "ben", "eve"]
+
+
+async def test_approvals_of_a_deleted_rollout_are_none_of_its_namesake() -> None:
+    """It has the same template, and so the same revision."""
+    spec: dict[str, Any] = {"gates": [{"approvals": 1}], "steps": STEPS}
+    world = await with_candidate(**spec)
+    world.review("ben")
+    await world.run(seconds=1)
+    world.cluster.remove("ModelRollout", "recs", "ranker")
+    world.apply(rollout("v1", **spec))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", **spec))
+    await world.run(until=lambda: world.status.reason == "GateNotMet")
+    await world.run(seconds=300)
+    assert "0 of 1 people approve" in (world.status.message or "")
+    world.review("ben")
+    await world.until_phase("Promoted")
 
 
 async def test_the_way_back_needs_no_gate() -> None:

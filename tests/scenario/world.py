@@ -203,7 +203,9 @@ class World:
     def apply(self, manifest: dict[str, Any]) -> None:
         present = self.cluster.get(manifest["kind"], KEY.namespace, manifest["metadata"]["name"])
         kept = copy.deepcopy(present["metadata"]["annotations"]) if present else {}
-        self.cluster.put({**manifest, "metadata": {**manifest["metadata"], "annotations": kept}})
+        made = self.cluster.put({**manifest, "metadata": {**manifest["metadata"], "annotations": kept}})
+        if present is None:
+            made["metadata"]["creationTimestamp"] = self.clock.time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def annotate(self, verb: str, token: str, name: str = "ranker") -> None:
         found = self.cluster.get("ModelRollout", KEY.namespace, name)

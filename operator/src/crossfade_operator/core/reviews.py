@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from crossfade_operator.api.decision import DecisionAction, ReviewNote
 from crossfade_operator.api.review import ReviewSpec, ReviewVerdict
+from crossfade_operator.ports.cluster import Obj
 
 MAX_NOTES = 50
 
@@ -25,6 +26,18 @@ class ReviewSeen:
 
 
 Reviews = tuple[ReviewSeen, ...]
+
+
+def of_its_life(reviews: Iterable[Obj], subject: Obj) -> list[Obj]:
+    """The Reviews that are no older than what they name: what was said of a deleted namesake counts for nothing."""
+    began = _created(subject)
+    return [one for one in reviews if _created(one) >= began]
+
+
+def _created(obj: Obj) -> datetime:
+    """What was never created, as in a plan from files, is older than every Review of it."""
+    found = obj["metadata"].get("creationTimestamp")
+    return datetime.fromisoformat(found) if found else datetime.min.replace(tzinfo=UTC)
 
 
 def of_revision(reviews: Iterable[ReviewSeen], revision: str) -> Reviews:

@@ -87,7 +87,8 @@ async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> W
     if world.active is not None:
         spec = ModelEndpointSpec.model_validate(endpoint["spec"])
         said = await opinions.reviews_of(cluster, key, world.active)
-        gating = await opinions.decisions_for(cluster, key, world.active, spec)
+        made = await opinions.decisions_for(cluster, key, world.active, spec)
+        gating = opinions.without_predecessors(made, world.experiments)
         world = replace(world, reviews=said, gating=gating)
     awaited = {*_awaited_revisions(world), *_awaited_arms(world, status)}
     pods = _to_ask(endpoint, children, always=bool(awaited))
@@ -220,7 +221,7 @@ def rollout_view(
 
 def _with_opinions(world: World, view: View, endpoint: ModelEndpointSpec, rollout: Obj) -> View:
     candidate, annotations = view.status.candidate, rollout["metadata"].get("annotations") or {}
-    said = opinions.seen(world.reviews, SubjectKind.MODEL_ROLLOUT)
+    said = opinions.seen(reviews.of_its_life(world.reviews, rollout), SubjectKind.MODEL_ROLLOUT)
     view = replace(
         view,
         reviews=reviews.of_revision(said, candidate.revision) if candidate else (),

@@ -43,6 +43,13 @@ async def decisions_for(cluster: Cluster, key: Key, rollout: Obj, endpoint: Mode
     return [decision for some in found for decision in some]
 
 
+def without_predecessors(decisions: Iterable[Obj], experiments: Iterable[Obj]) -> Sequence[Obj]:
+    """Without those about a deleted experiment whose name another one has now: a gate that names it means that one."""
+    living = {one["metadata"]["name"]: one["metadata"]["uid"] for one in experiments}
+    about = ((one, one["spec"]["subject"]) for one in decisions)
+    return [one for one, subject in about if living.get(subject["name"], subject["uid"]) == subject["uid"]]
+
+
 def _about(kind: SubjectKind, name: str) -> Mapping[str, str]:
     return {"spec.subject.kind": kind.value, "spec.subject.name": name}
 

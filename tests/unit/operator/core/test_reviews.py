@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crossfade_operator.api.decision import DecisionAction
-from crossfade_operator.core.reviews import approvals, notes, of_revision, overrides
+from crossfade_operator.core.reviews import approvals, notes, of_its_life, of_revision, overrides
 from tests.unit.operator.core.rollout.views import CANDIDATE, MINUTE, NOW, OTHER, review
 
 ADVANCE = (DecisionAction.ADVANCE,)
@@ -24,6 +24,23 @@ ADVANCE = (DecisionAction.ADVANCE,)
 )
 def test_who_approves(reviews: list[object], but: str | None, counted: tuple[str, ...]) -> None:
     assert approvals(reviews, but=but) == counted  # type: ignore[arg-type]
+
+
+def created(name: str, at: str | None) -> dict[str, dict[str, str]]:
+    return {"metadata": {"name": name, **({"creationTimestamp": at} if at else {})}}
+
+
+@pytest.mark.parametrize(
+    ("subject", "counted"),
+    [
+        pytest.param("2026-03-01T12:00:01Z", ["same", "later"], id="one that had a namesake"),
+        pytest.param(None, ["earlier", "same", "later"], id="one that is in a file"),
+    ],
+)
+def test_what_was_said_of_a_namesake_does_not_count(subject: str | None, counted: list[str]) -> None:
+    said = [created(name, f"2026-03-01T12:00:0{at}Z") for at, name in enumerate(("earlier", "same", "later"))]
+    found = of_its_life(said, created("ranker", subject))
+    assert [one["metadata"]["name"] for one in found] == counted
 
 
 def test_a_word_about_another_revision_is_none_about_this_one() -> None:

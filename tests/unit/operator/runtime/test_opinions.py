@@ -10,7 +10,14 @@ from crossfade_operator.api.decision import SubjectKind
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, ReviewDue
 from crossfade_operator.ports.cluster import Key
-from crossfade_operator.runtime.opinions import conclusions, decisions_for, reviewed, reviews_of, seen
+from crossfade_operator.runtime.opinions import (
+    conclusions,
+    decisions_for,
+    reviewed,
+    reviews_of,
+    seen,
+    without_predecessors,
+)
 from tests.fakes.cluster import FakeCluster
 
 KEY = Key("recs", "ranker")
@@ -117,3 +124,12 @@ def test_reviews_are_read_oldest_first_and_of_one_kind() -> None:
     for one in ones:
         one["metadata"]["creationTimestamp"] = AT
     assert [one.name for one in seen(ones, SubjectKind.MODEL_ROLLOUT)] == ["a", "b"]
+
+
+def test_a_gate_means_the_experiment_that_has_the_name_now() -> None:
+    made = [decision("taste-exp-000001"), decision("taste-exp-000002"), decision("smell-exp-000001", about="smell")]
+    for one, uid in zip(made, ("former", "present", "deleted"), strict=True):
+        one["spec"]["subject"]["uid"] = uid
+    running = [{"metadata": {"name": "taste", "uid": "present"}}]
+    found = without_predecessors(made, running)
+    assert [one["metadata"]["name"] for one in found] == ["taste-exp-000002", "smell-exp-000001"]

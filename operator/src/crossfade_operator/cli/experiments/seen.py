@@ -21,6 +21,7 @@ from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.values import Obj, time
 from crossfade_operator.core.experiment import planning
 from crossfade_operator.core.experiment.view import EndpointSeen, MetricSeen, ReviewSeen, View
+from crossfade_operator.core.reviews import of_its_life
 from crossfade_operator.core.revision import revision_of
 
 _NEW = (None, ExperimentPhase.DRAFT, ExperimentPhase.IN_REVIEW)
@@ -48,7 +49,7 @@ def view_of(cluster: Cluster, experiment: Obj, now: datetime, beside: Sequence[O
         status=status,
         now=now,
         endpoint=_endpoint(cluster.find(ENDPOINT, spec.endpoint) or _among(beside, ENDPOINT, spec.endpoint)),
-        reviews=_reviews(cluster, meta["name"]),
+        reviews=_reviews(cluster, experiment),
     )
     metrics, problems = _metrics(cluster, spec, beside)
     return replace(seen, metrics=metrics, metric_problems=problems)
@@ -102,8 +103,9 @@ def _metrics(
     return found, tuple(problems)
 
 
-def _reviews(cluster: Cluster, name: str) -> tuple[ReviewSeen, ...]:
-    found = cluster.select(REVIEW, {"spec.subject.kind": "Experiment", "spec.subject.name": name})
+def _reviews(cluster: Cluster, experiment: Obj) -> tuple[ReviewSeen, ...]:
+    about = {"spec.subject.kind": "Experiment", "spec.subject.name": experiment["metadata"]["name"]}
+    found = of_its_life(cluster.select(REVIEW, about), experiment)
     return tuple(sorted(map(review_of, found), key=lambda one: (one.created, one.name)))
 
 

@@ -96,7 +96,8 @@ def _counts(session: Session, opinion: Opinion, obj: Obj) -> list[str]:
 def _candidate(session: Session, obj: Obj, revision: str) -> counting.Candidate:
     name = obj["metadata"]["name"]
     found = session.cluster.select(REVIEW, {"spec.subject.kind": ROLLOUT.name, "spec.subject.name": name})
-    said = [revision_reviews.ReviewSeen(one.name, one.spec, one.created) for one in map(review_of, found)]
+    counted = revision_reviews.of_its_life(found, obj)
+    said = [revision_reviews.ReviewSeen(one.name, one.spec, one.created) for one in map(review_of, counted)]
     spec = parsed(ModelRolloutSpec, obj, "spec")
     endpoint = session.cluster.find(ENDPOINT, spec.endpoint)
     started = ((obj.get("status") or {}).get("candidate") or {}).get("startedAt")

@@ -28,6 +28,7 @@ from crossfade_operator.core.experiment.view import (
 )
 from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.pods import pods_of
+from crossfade_operator.core.reviews import of_its_life
 from crossfade_operator.core.revision import revision_of
 from crossfade_operator.ports.cluster import Key, Obj
 from crossfade_operator.ports.learning import ArmObjects, LearningCluster, Name
@@ -171,7 +172,7 @@ def view_of(world: World, refusal: str | None) -> View:
         endpoint=_endpoint(world.endpoint),
         metrics=world.metrics,
         metric_problems=world.metric_problems,
-        reviews=tuple(_review(obj) for obj in world.reviews),
+        reviews=tuple(_review(obj) for obj in of_its_life(world.reviews, world.experiment)),
         decisions=tuple(_decision(obj) for obj in world.decisions),
         leftovers=bool(objects.deployments or objects.controller_revisions),
         calibration=_calibration(world),
