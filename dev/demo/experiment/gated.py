@@ -24,7 +24,7 @@ def manifest() -> Path:
 
 def waits_at_gate(rollout: Rollout) -> bool:
     """The candidate has users, is fine, and may not have more."""
-    return rollout.settled and rollout.candidate is not None and rollout.reason == "GatesNotMet"
+    return rollout.settled and rollout.candidate is not None and rollout.reason == "GateNotMet"
 
 
 def swap(kube: Kube, show: Show, old: str, new: str) -> None:
