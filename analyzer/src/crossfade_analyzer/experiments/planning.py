@@ -26,6 +26,7 @@ from crossfade_analyzer.experiments.reader import TAIL
 from crossfade_analyzer.experiments.study import SHOWN, Study, problems, study_of
 from crossfade_analyzer.experiments.targets import MIN_UNITS, baseline, deviation_of, inflation, reachable, target
 from crossfade_analyzer.faults import EvidenceFault
+from crossfade_analyzer.sources.once import Once
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import Cells, router_selector
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums
@@ -81,7 +82,7 @@ def plan(source: RawSource, request: ExperimentPlanRequest, now_ms: int) -> Expe
         study = study_of(request.design, request.arms)
     except InvalidPlan as error:
         return _refused(_Findings([str(error)]))
-    traffic = _Mocked(study) if study.design.mock else _Traffic(source, request, study, now_ms)
+    traffic = _Mocked(study) if study.design.mock else _Traffic(Once(source), request, study, now_ms)
     try:
         traffic.look(found)
     except EvidenceFault as fault:
@@ -247,9 +248,10 @@ class _Traffic:
     def _seen(self, selector: str, asked: int) -> list[int]:
         """The instants at which there was traffic: of the time asked for, or of its end where the beginning is bare."""
         seen: list[int] = []
+        present = f"group by (arm) ({selector})"
         for length in (asked, asked // 8, asked // 64, asked // 512):
             at = history.points(self._now - length, self._now)
-            seen = [instant for instant in at if self._source.instant(selector, instant).values]
+            seen = [instant for instant in at if self._source.instant(present, instant).values]
             if len(seen) * 8 > len(at) or not seen:
                 break
         return seen

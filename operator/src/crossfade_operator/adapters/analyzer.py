@@ -24,6 +24,9 @@ from crossfade_operator.ports.telemetry import CallTelemetry
 from crossfade_operator.ports.verdicts import Unavailable
 
 EVALUATION_WITHIN = 10.0
+PLAN_WITHIN = 60.0
+"""A plan reads a week of traffic; who gives up earlier and asks again has the analyzer do it twice at once."""
+
 CONNECT_WITHIN = 2.0
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -31,8 +34,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 def analyzer_client(url: str) -> httpx.AsyncClient:
     """A connection pool for `AnalyzerVerdicts`; never through a proxy, for the analyzer is a Service of the cluster."""
-    limits = httpx.Timeout(EVALUATION_WITHIN, connect=CONNECT_WITHIN)
-    return httpx.AsyncClient(base_url=url, timeout=limits, trust_env=False)
+    return httpx.AsyncClient(base_url=url, trust_env=False)
 
 
 class AnalyzerVerdicts:
@@ -58,13 +60,15 @@ class AnalyzerVerdicts:
         return answer
 
     async def plan_experiment(self, request: ExperimentPlanRequest) -> ExperimentPlan | Unavailable:
-        return await self._ask("experiments/plans", request, ExperimentPlan)
+        return await self._ask("experiments/plans", request, ExperimentPlan, PLAN_WITHIN)
 
-    async def _ask(self, operation: str, question: BaseModel, expected: type[Answer]) -> Answer | Unavailable:
+    async def _ask(
+        self, operation: str, question: BaseModel, expected: type[Answer], within: float = EVALUATION_WITHIN
+    ) -> Answer | Unavailable:
         began = time.monotonic()
         answer: Answer | Unavailable
         try:
-            answer = await self._post(operation, question, expected)
+            answer = await self._post(operation, question, expected, within)
         except httpx.TimeoutException:
             answer = Unavailable(f"the analyzer at {self._client.base_url} did not answer in time")
         except httpx.HTTPError as error:
@@ -75,10 +79,13 @@ class AnalyzerVerdicts:
         self._telemetry.analyzer_call(operation, outcome, time.monotonic() - began)
         return answer
 
-    async def _post(self, operation: str, question: BaseModel, expected: type[Answer]) -> Answer | Unavailable:
+    async def _post(
+        self, operation: str, question: BaseModel, expected: type[Answer], within: float
+    ) -> Answer | Unavailable:
         content = question.model_dump_json(by_alias=True, exclude_none=True)
         headers = {"Content-Type": "application/json"}
-        response = await self._client.post(f"/{VERSION}/{operation}", content=content, headers=headers)
+        limits = httpx.Timeout(within, connect=CONNECT_WITHIN)
+        response = await self._client.post(f"/{VERSION}/{operation}", content=content, headers=headers, timeout=limits)
         if response.status_code != httpx.codes.OK:
             return Unavailable(f"the analyzer answered {response.status_code}: {_problem(response)}")
         return expected.model_validate_json(response.content)

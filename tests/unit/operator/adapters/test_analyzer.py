@@ -15,6 +15,7 @@ from crossfade_analyzer.contract import (
     ContractReport,
     Evaluation,
     EvaluationRequest,
+    ExperimentPlanRequest,
     MetricKind,
     MetricPlan,
     MetricSource,
@@ -26,8 +27,9 @@ from crossfade_analyzer.contract import (
     Step,
     Verdict,
 )
-from crossfade_operator.adapters.analyzer import AnalyzerVerdicts
+from crossfade_operator.adapters.analyzer import EVALUATION_WITHIN, PLAN_WITHIN, AnalyzerVerdicts
 from crossfade_operator.ports.verdicts import Unavailable
+from tests.fakes.experiments import CONTROL, TREATMENT, design
 from tests.fakes.telemetry import FakeTelemetry
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -87,6 +89,19 @@ async def test_a_contract_is_checked_at_its_own_address() -> None:
         return httpx.Response(200, text=report.model_dump_json(by_alias=True))
 
     assert await verdicts(handler).check(SOURCE) == report
+
+
+async def test_a_plan_may_take_longer_than_a_look() -> None:
+    allowed: dict[str, float] = {}
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        allowed[request.url.path] = request.extensions["timeout"]["read"]
+        return httpx.Response(503)
+
+    plan = ExperimentPlanRequest(design=design(), arms=(CONTROL, TREATMENT), slice=Decimal("0.2"))
+    await verdicts(handler).plan_experiment(plan)
+    await verdicts(handler).check(SOURCE)
+    assert allowed == {"/v1/experiments/plans": PLAN_WITHIN, "/v1/contracts": EVALUATION_WITHIN}
 
 
 def _raises(error: Exception) -> Handler:
