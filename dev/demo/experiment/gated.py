@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crossfade_operator.cli.rollouts.view import Decision, Rollout
+from crossfade_operator.core.reasons import Reason
 from dev.cluster.errors import ClusterError
 from dev.cluster.paths import REPOSITORY
 from dev.demo.experiment.trials import FOLDER
@@ -24,7 +25,7 @@ def manifest() -> Path:
 
 def waits_at_gate(rollout: Rollout) -> bool:
     """The candidate has users, is fine, and may not have more."""
-    return rollout.settled and rollout.candidate is not None and rollout.reason == "GateNotMet"
+    return rollout.settled and rollout.candidate is not None and rollout.reason == Reason.GATE_NOT_MET
 
 
 def swap(kube: Kube, show: Show, old: str, new: str) -> None:

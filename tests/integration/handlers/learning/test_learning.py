@@ -102,6 +102,18 @@ async def test_an_experiment_runs_to_a_ship_and_leaves_nothing_but_records(lab: 
     assert [item["metadata"]["name"] for item in left["items"] if "two-tower" in item["metadata"]["name"]] == []
 
 
+async def test_an_experiment_that_is_deleted_and_made_again_numbers_its_decisions_on(lab: Lab) -> None:
+    await lab.site.leading("one")
+    await created(lab)
+    former = await in_phase(lab, "Running")
+    await lab.site.api.request("DELETE", lab.site.path("experiments", "two-tower"))
+    await lab.site.create(experiment(lab))
+    present = await in_phase(lab, "Running")
+    made = [await lab.site.read(lab.site.path("decisions", f"two-tower-exp-{number:06d}")) for number in (1, 2)]
+    uids = [one["spec"]["subject"]["uid"] for one in made if one is not None]
+    assert uids == [former["metadata"]["uid"], present["metadata"]["uid"]]
+
+
 async def test_a_metric_of_a_rollout_gets_its_status_and_its_revisions(lab: Lab) -> None:
     await lab.site.leading("one")
     await lab.site.create(endpoint(lab.site.namespace), rollout(lab.site.namespace, "ranker"), metric(lab))

@@ -55,6 +55,25 @@ async def test_a_child_that_somebody_deletes_comes_back(site: Site) -> None:
     await eventually("the router's Deployment", back)
 
 
+async def test_a_rollout_that_is_deleted_and_made_again_numbers_its_decisions_on(site: Site) -> None:
+    await site.leading("one")
+    await site.create(endpoint(site.namespace), rollout(site.namespace, "ranker"))
+    former = await eventually("the first Decision", lambda: site.read(site.path("decisions", "ranker-000001")))
+    await site.api.request("DELETE", site.path("modelrollouts", "ranker"))
+    await site.create(rollout(site.namespace, "ranker"))
+    made = await eventually("the second Decision", lambda: site.read(site.path("decisions", "ranker-000002")))
+    present = await site.read(site.path("modelrollouts", "ranker"))
+    assert present is not None
+    assert made["spec"]["subject"]["uid"] == present["metadata"]["uid"] != former["spec"]["subject"]["uid"]
+
+    async def all_recorded() -> bool:
+        seen = await site.read(site.path("modelrollouts", "ranker"))
+        status = (seen or {}).get("status", {})
+        return bool(status.get("decisionsRecorded") == status.get("decisionCount") == 2)
+
+    await eventually("nothing waits for its record", all_recorded)
+
+
 async def test_an_orderly_stop_gives_the_lease_back(site: Site) -> None:
     one = await site.leading("one")
     one.send(signal.SIGTERM)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from crossfade_analyzer.contract import ExperimentPlan, PlannedMetric, Reachable
 from crossfade_operator.cli.experiments.planning import Ledger, Planned
 from crossfade_operator.cli.paint import Paint
-from crossfade_operator.cli.text import blocks, item, listed, paragraph, percent, several, short, table, wrapped
+from crossfade_operator.cli.text import blocks, item, listed, paragraph, percent, several, short, span, table, wrapped
 
 
 def page(plan: Planned, paint: Paint, wide: int) -> list[str]:
@@ -58,7 +59,13 @@ def _method(plan: Planned) -> str:
 def _takes(analysis: ExperimentPlan) -> str:
     if analysis.required_sample is None or analysis.days is None:
         return "not known: too little traffic was seen to tell"
-    return f"about {several(analysis.days, 'day')}: {_count(analysis.required_sample)} units over all arms"
+    longest = max((metric.days for metric in analysis.metrics if metric.days is not None), default=1.0)
+    time = several(analysis.days, "day") if longest >= 1 else _time(longest)
+    return f"about {time}: {_count(analysis.required_sample)} units over all arms"
+
+
+def _time(days: float) -> str:
+    return f"{days:.1f}d" if days >= 1 else span(timedelta(days=days))
 
 
 def _start(plan: Planned) -> str:
@@ -80,14 +87,14 @@ def _metrics(plan: Planned, paint: Paint, wide: int) -> list[str]:
             for name, use in uses.items()
         ]
         return [paint("metrics", "bold"), *table(short_header, unplanned, wide)]
-    header = ("METRIC", "ROLE AND BOUND", "CONTRACT", "NEEDS", "DAYS", "REACHES")
+    header = ("METRIC", "ROLE AND BOUND", "CONTRACT", "NEEDS", "TIME", "REACHES")
     planned = [
         (
             metric.metric,
             f"{metric.role} {uses[metric.metric].bound if metric.metric in uses else ''}".strip(),
             "holds" if metric.holds else paint("broken", "red", "bold"),
             _count(metric.required_sample) if metric.required_sample is not None else "-",
-            f"{metric.days:.1f}" if metric.days is not None else "-",
+            _time(metric.days) if metric.days is not None else "-",
             _reaches(metric.reachable),
         )
         for metric in plan.analysis.metrics

@@ -195,3 +195,9 @@ def test_the_design_under_way_keeps_its_digest(command: Callable[..., Any], arou
     assert _hash(command) == "sha256:" + "de" * 32
     around[0]["spec"]["run"] = 2
     assert _hash(command) != "sha256:" + "de" * 32
+
+
+def test_less_than_a_day_is_told_as_such(command: Callable[..., Any]) -> None:
+    needed = {**ANSWER["metrics"][0], "days": 0.0021}
+    _, page, _ = command("plan", "exp/new-ranker", answer={**ANSWER, "days": 1, "metrics": [needed]})
+    assert "about 3m1s: 1,204,332 units" in page
