@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from crossfade_analyzer.contract import ExperimentRequest
+from crossfade_operator.core.routing import Backend
 from tests.scenario.learning import world as scripted
 from tests.scenario.learning.world import (
     DECIDER,
+    NAME,
     NAMESPACE,
     OWNER,
     STABLE,
@@ -140,8 +142,19 @@ async def test_a_promotion_changes_nothing_of_an_arm_that_is_the_stable_revision
     control = next(obj for obj in world.cluster.all("Deployment") if "control" in obj["metadata"]["name"])
     assert control["spec"]["template"]["spec"] == template("v1")["spec"] | {"automountServiceAccountToken": False}
     assert world.status.arms[0].revision == STABLE
-    assert world.analyzer.asked[-1].fallback_revisions == ("newstable1",)
+    assert world.analyzer.asked[-1].fallback_revisions == (STABLE, "newstable1")
     assert world.status.phase == "Running"
+
+
+async def test_arms_are_judged_by_what_the_routers_counters_say_of_their_pods() -> None:
+    world = await running(World())
+    await world.run(seconds=120)
+    asked = world.analyzer.asked[-1]
+    backends = [
+        Backend(one.revision, host="-", http_port=8080, arm=f"{NAME.name}.{one.name}") for one in world.status.arms
+    ]
+    assert [arm.revisions for arm in asked.arms] == [(one.served,) for one in backends]
+    assert not {one.served for one in backends} & set(asked.fallback_revisions), "stable's own pods are others"
 
 
 async def test_a_deployment_that_somebody_deletes_comes_back_as_it_was() -> None:

@@ -34,6 +34,7 @@ from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelrollout import Bound as ApiBound
 from crossfade_operator.core.experiment.view import MetricSeen, View, label_of
 from crossfade_operator.core.planning import BUILT_IN, source_of
+from crossfade_operator.core.revision import served_by
 
 CONTROL_OF_MOCK = "control"
 """The arm of a Metric's mock values that stands for every arm that is not named."""
@@ -191,12 +192,11 @@ def request_for(view: View) -> ExperimentRequest:
     status = view.status
     if status.started_at is None:
         raise ValueError("the experiment has not started: there is nothing to ask yet")
-    own = {arm.revision for arm in status.arms}
     return ExperimentRequest(
         subject=view.subject,
         design=frozen(status),
         arms=_arms(view),
-        fallback_revisions=tuple(name for name in status.fallback_revisions if name not in own),
+        fallback_revisions=status.fallback_revisions,
         since=status.started_at,
         ended=status.stopped_at is not None,
         stopped_at=status.stopped_at,
@@ -207,13 +207,18 @@ def request_for(view: View) -> ExperimentRequest:
 
 
 def _arms(view: View) -> tuple[ExperimentArm, ...]:
+    """The arms by the names that the routers' counters have for them.
+
+    The pods of an arm that is pinned to the stable revision are not stable's: when stable answers in its place, the
+    counters say so.
+    """
     return tuple(
         ExperimentArm(
             name=arm.name,
             role=ArmRole(arm.role.value),
             label=label_of(view.name, arm.name),
             weight=Decimal(arm.weight),
-            revisions=(arm.revision,),
+            revisions=(served_by(label_of(view.name, arm.name), arm.revision),),
         )
         for arm in view.status.arms
     )
