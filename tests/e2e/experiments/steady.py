@@ -17,6 +17,7 @@ from tests.e2e.support.experiments import (
     objects,
     phase_of,
     reach,
+    run,
     seen,
     template,
     users,
@@ -24,8 +25,7 @@ from tests.e2e.support.experiments import (
 )
 from tests.e2e.support.scene import Scene
 
-RATE = 40.0
-BEHAVES = 250
+BEHAVES = 400
 """Inferences before an arm goes wrong: enough to see how things are while all is well."""
 
 
@@ -48,17 +48,16 @@ def an_arm_hangs(scene: Scene) -> None:
 def _goes_wrong(scene: Scene, fault: str) -> None:
     """The treatment's users are answered by stable from then on, and the analysis takes it as the treatment's doing."""
     _open(scene)
-    scene.apply(experiment(bad_template(fault, BEHAVES)))
-    reach(scene, "Running", 240)
-    with users(scene, RATE) as traffic:
-        quiet = between(*more(scene, traffic, 300))
+    run(scene, bad_template(fault, BEHAVES))
+    with users(scene) as traffic:
+        quiet = between(*more(scene, traffic, 200))
         scene.wait("stable to cover for the treatment", lambda: _covered(traffic), 180)
-        disturbed = between(*more(scene, traffic, 600))
+        disturbed = between(*more(scene, traffic, 500))
         shown = _told(scene, "the failure to be told")
     checks.nobody_failed(scene.load)
     _nobody_else_notices(quiet, disturbed)
     assert "treatment" in shown, shown
-    assert seen(scene)["status"]["recommendation"] != "Ship"
+    assert seen(scene)["status"].get("recommendation") != "Ship"
 
 
 def _covered(traffic: Traffic) -> None:
@@ -102,7 +101,7 @@ def experiments_that_cannot_start(scene: Scene) -> None:
     scene.apply(experiment(bad_image, name="bad-image"))
     scene.apply(experiment(template(), name="bad-metric", metrics=[guardrail, unknown]))
     scene.apply(greedy)
-    with users(scene, RATE, warmed_up=100) as traffic:
+    with users(scene, warmed_up=100) as traffic:
         _says(scene, "bad-image", lambda text: "no-such-image" in text or "ImageNeverPull" in text or "control" in text)
         _says(scene, "bad-metric", lambda text: "no-such-metric" in text)
         _says(scene, "greedy", lambda text: "%" in text)
@@ -119,13 +118,13 @@ def _says(scene: Scene, name: str, holds: Callable[[str], bool]) -> None:
         if status.get("phase") not in ("InReview", "Approved") or not holds(status.get("message", "")):
             raise NotYetError(phase_of(found))
 
-    scene.wait(f"{name} to say what is wrong", check, 150)
+    scene.wait(f"{name} to say what is wrong", check, 240)
 
 
 def an_experiment_is_deleted_while_it_runs(scene: Scene) -> None:
     """Its users go back to stable, the table is what it was, and nothing is left but records."""
     _open(scene)
-    with users(scene, RATE, warmed_up=100):
+    with users(scene, warmed_up=100):
         before, table = objects(scene), scene.endpoint()["status"]["route"]["digest"]
         scene.apply(experiment(template()))
         reach(scene, "Running", 240)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,18 +19,19 @@ from tests.e2e.support import checks
 from tests.e2e.support.experiments import (
     between,
     evidence,
-    experiment,
     more,
     phase_of,
     reach,
+    run,
     seen,
     template,
     users,
     windows,
 )
 from tests.e2e.support.manifests import rollout, step
+from tests.e2e.support.playbill import Scenario, reported
 from tests.e2e.support.scene import Scene
-from tests.e2e.support.stage import is_ready, restarts
+from tests.e2e.support.stage import Stage, is_ready, restarts
 
 pytestmark = [
     pytest.mark.e2e,
@@ -36,13 +39,22 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a node without a container engine needs root"),
 ]
 
-RATE = 40.0
+
+@pytest.fixture(scope="module")
+def scene(stage: Stage, side_by_side: dict[Scenario, Future[None]]) -> Iterator[Scene]:
+    """A running experiment, brought up while others play; parts are killed when nobody else needs them any more."""
+    scene = Scene(stage, "parts-die-under-an-experiment")
+    with reported(scene):
+        scene.open(routers=2)
+        run(scene, template())
+    wait(side_by_side.values())
+    yield scene
+    scene.close()
 
 
 def test_the_system_that_learns_dies(scene: Scene) -> None:
     """Analyzer, Prometheus, evidence store, learning controller: users of both arms are served as before."""
-    _begin(scene)
-    with users(scene, RATE) as traffic:
+    with users(scene) as traffic:
         windows(scene, 2, 120)
         for fault in (_no_analyzer, _frozen_prometheus, _no_prometheus, _read_only_store):
             before = evidence(scene)
@@ -60,9 +72,8 @@ def test_the_system_that_learns_dies(scene: Scene) -> None:
 
 def test_the_system_that_serves_has_incidents(scene: Scene) -> None:
     """A promotion, a rollback, dead controllers, routers and stable pods: arms stay what they were pinned to."""
-    first = scene.open(routers=2)
-    _begin_in(scene)
-    with users(scene, RATE) as traffic:
+    first = scene.rollout()
+    with users(scene) as traffic:
         windows(scene, 2, 120)
         before = evidence(scene)
         scene.apply(rollout("v2", steps=(step("15%", "10s"), step("30%", "10s"))))
@@ -81,16 +92,6 @@ def test_the_system_that_serves_has_incidents(scene: Scene) -> None:
 
 
 # The experiment ----------------------------------------------------------------------------------------------
-
-
-def _begin(scene: Scene) -> None:
-    scene.open(routers=2)
-    _begin_in(scene)
-
-
-def _begin_in(scene: Scene) -> None:
-    scene.apply(experiment(template()))
-    reach(scene, "Running", 300)
 
 
 def _is_interrupted(scene: Scene) -> None:
@@ -139,24 +140,29 @@ def _no_prometheus(scene: Scene) -> Iterator[None]:
 
 @contextmanager
 def _frozen_prometheus(scene: Scene) -> Iterator[None]:
-    """Queries take for ever, and nothing is scraped."""
+    """Queries take for ever, and nothing is scraped, until the kubelet has it started anew, if that comes first."""
     (pod,) = scene.stage.system_pods("prometheus")
     scene.stage.signal_program(pod, "prometheus", signal.SIGSTOP)
     try:
         yield
     finally:
-        scene.stage.signal_program(pod, "prometheus", signal.SIGCONT)
+        signalled = partial(scene.stage.signal_program, pod, "prometheus", signal.SIGCONT)
+        scene.wait("Prometheus to be thawed", signalled, 60)
 
 
 @contextmanager
 def _read_only_store(scene: Scene) -> Iterator[None]:
-    """The volume cannot be written any more, and the analyzer starts anew on it."""
+    """The volume cannot be written any more, and the analyzer's process starts anew on it.
+
+    In the same pod: with a new one the kubelet would give the volume to the pod's group again.
+    """
     paths = _store_files(scene)
     modes = {path: path.stat().st_mode for path in paths}
     for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
     try:
-        _start_anew(scene)
+        for pod in scene.stage.system_pods("analyzer"):
+            scene.stage.kill_program(pod, "crossfade-analyzer")
         yield
     finally:
         for path, mode in modes.items():
@@ -165,10 +171,12 @@ def _read_only_store(scene: Scene) -> Iterator[None]:
 
 
 def _store_files(scene: Scene) -> list[Path]:
-    claim = scene.stage.core.read_namespaced_persistent_volume_claim("crossfade-evidence", SYSTEM)
-    volume = scene.stage.core.read_persistent_volume(claim.spec.volume_name)
-    source = volume.spec.host_path or volume.spec.local
-    folder = Path(source.path)
+    kubectl = scene.stage.kube.kubectl
+    claim = ("persistentvolumeclaim", "crossfade-evidence", "--namespace", SYSTEM)
+    volume = kubectl("get", *claim, "--output=jsonpath={.spec.volumeName}")
+    folder = Path(
+        kubectl("get", "persistentvolume", volume, "--output=jsonpath={.spec.hostPath.path}{.spec.local.path}")
+    )
     return [folder, *folder.iterdir()]
 
 

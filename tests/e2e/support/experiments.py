@@ -19,11 +19,14 @@ from dev.demo.kube import ENDPOINT, SYSTEM
 from dev.demo.traffic import Summary, Traffic
 from dev.load.slices import OTHERS
 from dev.load.tally import Latencies
+from tests.e2e.support import checks
 from tests.e2e.support.manifests import Json, rollout
 from tests.e2e.support.scene import LONGEST_LOAD, Scene
 
 EXPERIMENT = "trial"
 SLICE = "40%"
+RATE = 25.0
+"""Requests a second: many scenarios are played at once on one machine."""
 BAD_MODEL = REPOSITORY / "tests/e2e/support/badmodel.py"
 ERRORS: Json = {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "5%"}}
 
@@ -110,12 +113,21 @@ def windows(scene: Scene, more_than: int, seconds: float) -> Json:
     return scene.wait(f"more than {more_than} windows", check, seconds)
 
 
+def run(scene: Scene, treatment: Json) -> Json:
+    """Start an experiment, and return when it runs. Users ask all the while: without traffic nothing can be planned."""
+    with scene.users(RATE):
+        scene.apply(experiment(treatment))
+        running = reach(scene, "Running", 300)
+    checks.nobody_failed(scene.load)
+    return running
+
+
 # Users by arm ------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def users(scene: Scene, rate: float, *, warmed_up: int = 300) -> Iterator[Traffic]:
-    """Users at `rate` requests a second, counted by the arms that the ledger has now."""
+def users(scene: Scene, *, warmed_up: int = 200) -> Iterator[Traffic]:
+    """Users at `RATE` requests a second, counted by the arms that the ledger has now."""
     status = scene.endpoint()["status"]
     slices: dict[str, list[list[int]]] = {}
     for entry in status["ledger"]:
@@ -127,7 +139,7 @@ def users(scene: Scene, rate: float, *, warmed_up: int = 300) -> Iterator[Traffi
         path.write_text(json.dumps({"salt": status["salt"], "slices": slices}))
         with (
             scene.stage.kube.forwarding(ENDPOINT, 80, scene.name) as port,
-            Traffic(port, rate=rate, seconds=LONGEST_LOAD, slices=path) as traffic,
+            Traffic(port, rate=RATE, seconds=LONGEST_LOAD, slices=path) as traffic,
         ):
             try:
                 scene.wait(f"{warmed_up} requests", lambda: _requests(traffic, warmed_up), 120)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tests.e2e.support.scene import Scene
 from tests.e2e.support.stage import Stage
@@ -15,12 +16,19 @@ def title(scenario: Scenario) -> str:
     return scenario.__name__.replace("_", "-")[:40].rstrip("-")
 
 
-def play(scenario: Scenario, stage: Stage) -> None:
-    """Play one scenario from its empty namespace to the end. A failure carries the scene's report as a note."""
-    scene = Scene(stage, title(scenario))
+@contextmanager
+def reported(scene: Scene) -> Iterator[None]:
+    """A failure within carries the scene's report as a note."""
     try:
-        scenario(scene)
+        yield
     except BaseException as failure:
         failure.add_note(scene.report())
         raise
+
+
+def play(scenario: Scenario, stage: Stage) -> None:
+    """Play one scenario from its empty namespace to the end."""
+    scene = Scene(stage, title(scenario))
+    with reported(scene):
+        scenario(scene)
     scene.close()

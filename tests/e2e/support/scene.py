@@ -154,13 +154,14 @@ class Scene:
             ]
         except Exception as error:  # whatever it is, the rest of the report is still worth having
             found = [f"{self.name}: cannot be read: {error}"]
-        try:
-            found.append(self.stage.kube.kubectl("get", "pods", "--namespace", self.name, "--output", "wide"))
-        except ClusterError as error:
-            found.append(str(error))
+        for listed in (("pods", "--output=wide"), ("experiments", "--output=yaml")):
+            try:
+                found.append(self.stage.kube.kubectl("get", *listed, "--namespace", self.name))
+            except ClusterError as error:
+                found.append(str(error))
         if self.load is not None:
             found.append(f"load: {self.load}")
-        for component in ("serving", "analyzer"):
+        for component in ("serving", "learning", "analyzer"):
             found += [f"-- log of {component}", self.stage.logs(component)]
         return "\n".join(found)
 
