@@ -37,7 +37,7 @@ types: .venv
 	$(RUN) mypy
 
 unit: .venv
-	$(PYTEST) tests/unit tests/repo -q -m "not slow and not integration and not dataplane and not e2e"
+	$(PYTEST) tests/unit tests/repo --numprocesses auto --dist worksteal -q -m "not slow and not integration and not dataplane and not e2e"
 
 .PHONY: generate
 generate: .venv ## write what is generated anew: CRDs, the chart's copy, the reference pages
@@ -51,10 +51,10 @@ test: .venv lint types ## everything: lint, types, and every test, on a real clu
 	$(MAKE) coverage
 
 test-quick: .venv ## tests that need no cluster
-	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q -m "not integration and not dataplane and not e2e"
+	$(COVERAGE) $(PYTEST) --cov --cov-report= -q --durations=20 -m "not integration and not dataplane and not e2e"
 
 test-real: .venv ## tests against a real API server, Prometheus and Envoy
-	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q -m "(integration or dataplane) and not e2e"
+	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q --durations=20 -m "(integration or dataplane) and not e2e"
 
 test-e2e: .venv ## tests on the whole local cluster
 	$(PYTEST) $(AGAIN) -v -m e2e --timeout=1800

@@ -33,6 +33,7 @@ def routes(stable_model: Model, candidate_model: Model) -> RoutingTable:
     return table(stable_model.backend, slices=(Slice("candidate", candidate_model.backend, ranges), holdout))
 
 
+@pytest.mark.timeout(1500)
 def test_a_hundred_thousand_units_are_where_python_says(new_router: NewRouter, routes: RoutingTable) -> None:
     router = new_router(routes)
     answers = ask_all(router.port, UNITS)

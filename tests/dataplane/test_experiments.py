@@ -112,6 +112,7 @@ def _arm_of(unit: str, slices: tuple[Slice, ...]) -> str:
     return arms[0] if arms else "stable"
 
 
+@pytest.mark.timeout(1500)
 def test_nobody_outside_its_slice_moves_when_an_experiment_starts_stops_or_dies(
     new_router: NewRouter, new_model: NewModel, stable_model: Model, candidate_model: Model
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(folder.parent.name for folder in (ROOT / "benchmarks").glob("*/__main__.py"))
 WITHIN = 120.0
+pytestmark = pytest.mark.slow
 
 
 def _run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
