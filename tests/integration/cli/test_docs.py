@@ -13,7 +13,7 @@ from kubernetes import client, dynamic
 from crossfade_operator.cli.main import _parser
 from tests.integration.cli.conftest import ROOT
 
-PAGES = ("kubectl-plugin.md", "decisions.md")
+PAGES = ("kubectl-plugin.md", "decisions.md", "experiments.md")
 _BLOCK = re.compile(r"^```(?P<language>yaml|sh)\n(?P<text>.*?)^```", re.MULTILINE | re.DOTALL)
 
 
