@@ -23,9 +23,10 @@ from tests.e2e.support.experiments import (
     users,
     windows,
 )
+from tests.e2e.support.manifests import Json
 from tests.e2e.support.scene import Scene
 
-BEHAVES = 400
+BEHAVES = 320
 """Inferences before an arm goes wrong: enough to see how things are while all is well."""
 
 
@@ -50,10 +51,11 @@ def _goes_wrong(scene: Scene, fault: str) -> None:
     _open(scene)
     run(scene, bad_template(fault, BEHAVES))
     with users(scene) as traffic:
-        quiet = between(*more(scene, traffic, 200))
+        scene.wait("looks that find nothing wrong", lambda: _all_is_well(scene), 60)
+        quiet = between(*more(scene, traffic, 100))
         scene.wait("stable to cover for the treatment", lambda: _covered(traffic), 180)
-        disturbed = between(*more(scene, traffic, 500))
-        shown = _told(scene, "the failure to be told")
+        disturbed = between(*more(scene, traffic, 400))
+        shown = scene.wait("the failure to be told", lambda: _told(scene), 180)
     checks.nobody_failed(scene.load)
     _nobody_else_notices(quiet, disturbed)
     assert "treatment" in shown, shown
@@ -67,23 +69,31 @@ def _covered(traffic: Traffic) -> None:
         raise NotYetError(f"the treatment's users were answered by {models}")
 
 
-def _told(scene: Scene, what: str) -> str:
-    """What the status says once it says that something is wrong: a check that failed, harm, or unready pods."""
+def _all_is_well(scene: Scene) -> None:
+    found = seen(scene)
+    if not found["status"].get("checks") or _trouble(found["status"]):
+        raise NotYetError(f"{phase_of(found)}; {_trouble(found['status'])}")
 
-    def check() -> str:
-        status = seen(scene)["status"]
-        failed = [one["message"] for one in status.get("checks", ()) if not one["passed"]]
-        harmed = [one["message"] for one in status.get("results", ()) if one["verdict"] == "Inferior"]
-        unready = [one["name"] for one in status.get("arms", ()) if one["readyReplicas"] < one["replicas"]]
-        if not (failed or harmed or unready) and status["phase"] == "Running":
-            raise NotYetError(phase_of(seen(scene)))
-        return " ".join([*failed, *harmed, *unready, status.get("message", "")])
 
-    return scene.wait(what, check, 180)
+def _told(scene: Scene) -> str:
+    """What the status says once it says that something is wrong."""
+    found = seen(scene)
+    status = found["status"]
+    if not (trouble := _trouble(status)) and status["phase"] == "Running":
+        raise NotYetError(phase_of(found))
+    return " ".join([*trouble, status.get("message", "")])
+
+
+def _trouble(status: Json) -> list[str]:
+    """Checks that failed, harm, and arms without all their pods."""
+    failed = [one["message"] for one in status.get("checks", ()) if not one["passed"]]
+    harmed = [one["message"] for one in status.get("results", ()) if one["verdict"] == "Inferior"]
+    unready = [one["name"] for one in status.get("arms", ()) if one["readyReplicas"] < one["replicas"]]
+    return [*failed, *harmed, *unready]
 
 
 def _nobody_else_notices(quiet: Met, disturbed: Met) -> None:
-    assert disturbed.requests > 100
+    assert disturbed.requests > 100, disturbed
     assert disturbed.failed == 0, disturbed
     assert disturbed.p99 < 10 * quiet.p99 + 200, f"p99 was {quiet.p99:.0f} ms, and then {disturbed.p99:.0f} ms"
     assert set(disturbed.models) == {"v1"}, disturbed.models
@@ -152,7 +162,7 @@ def _nothing_left(scene: Scene, before: set[str]) -> None:
 
 def _open(scene: Scene) -> None:
     scene.open()
-    patch = '{"spec": {"router": {"tryTimeout": "1s", "requestTimeout": "8s"}, "policy": {"coolDown": "10s"}}}'
+    patch = '{"spec": {"router": {"tryTimeout": "2s", "requestTimeout": "10s"}, "policy": {"coolDown": "10s"}}}'
     scene.stage.kube.kubectl(
         "patch", "modelendpoint", "ranker", "--namespace", scene.name, "--type=merge", f"--patch={patch}"
     )

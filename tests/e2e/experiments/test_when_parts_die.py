@@ -63,7 +63,7 @@ def test_the_system_that_learns_dies(scene: Scene) -> None:
                 _both_arms_answer(scene, traffic)
             _goes_on(scene, before)
         before = evidence(scene)
-        for _ in range(3):
+        for _ in range(2):
             _kill_the_learning_controller(scene)
             _both_arms_answer(scene, traffic)
         _goes_on(scene, before)
@@ -102,7 +102,7 @@ def _is_interrupted(scene: Scene) -> None:
 
 def _both_arms_answer(scene: Scene, traffic: Traffic) -> None:
     """Control's users get v1 and the treatment's v2, whatever else is stable by now."""
-    earlier, later = more(scene, traffic, 300)
+    earlier, later = more(scene, traffic, 150)
     control, treatment = (between(earlier, later, name) for name in ("control", "treatment"))
     assert set(control.models) == {"v1"}, control.models
     assert set(treatment.models) == {"v2"}, treatment.models

