@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -22,34 +21,19 @@ from tests.e2e.support.experiments import (
     more,
     phase_of,
     reach,
-    run,
     seen,
-    template,
     users,
     windows,
 )
 from tests.e2e.support.manifests import rollout, step
-from tests.e2e.support.playbill import Scenario, reported
 from tests.e2e.support.scene import Scene
-from tests.e2e.support.stage import Stage, is_ready, restarts
+from tests.e2e.support.stage import is_ready, restarts
 
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(os.geteuid() != 0, reason="a node without a container engine needs root"),
 ]
-
-
-@pytest.fixture(scope="module")
-def scene(stage: Stage, side_by_side: dict[Scenario, Future[None]]) -> Iterator[Scene]:
-    """A running experiment, brought up while others play; parts are killed when nobody else needs them any more."""
-    scene = Scene(stage, "parts-die-under-an-experiment")
-    with reported(scene):
-        scene.open(routers=2)
-        run(scene, template())
-    wait(side_by_side.values())
-    yield scene
-    scene.close()
 
 
 def test_the_system_that_learns_dies(scene: Scene) -> None:

@@ -49,7 +49,7 @@ def bad_template(fault: str, after: int = 60) -> Json:
 
 
 def experiment(treatment: Json, *, name: str = EXPERIMENT, metrics: Sequence[Json] = (ERRORS,), **spec: Any) -> Json:
-    """An experiment of minutes: stable against `treatment`, a pod template. `spec` replaces fields of the spec."""
+    """Stable against `treatment`, a pod template, for longer than any test. `spec` replaces fields of the spec."""
     design = {
         "hypothesis": "The treatment is no worse than what everybody gets today.",
         "slice": SLICE,
@@ -59,8 +59,8 @@ def experiment(treatment: Json, *, name: str = EXPERIMENT, metrics: Sequence[Jso
         ],
         "metrics": copy.deepcopy(list(metrics)),
         "analysis": {"method": "AlwaysValid", "interval": "5s", "prePeriod": "0s"},
-        "minRuntime": "10m",
-        "maxRuntime": "20m",
+        "minRuntime": "1h",
+        "maxRuntime": "2h",
     }
     written = {
         "endpoint": ENDPOINT,
