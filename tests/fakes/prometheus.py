@@ -91,6 +91,15 @@ class FakePrometheus:
         values = self._evaluate(promql.parse(query), at)
         return Vector(at if values else at_ms, values)
 
+    def steps(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> tuple[Series, ...]:
+        self._asked(query)
+        expression = promql.parse(query)
+        found: dict[Labels, list[tuple[int, float]]] = {}
+        for at in range(start_ms, end_ms + 1, step_ms):
+            for labels, value in self._evaluate(expression, at):
+                found.setdefault(frozenset(labels.items()), []).append((at, value))
+        return tuple(Series(dict(labels), tuple(samples)) for labels, samples in found.items())
+
     def _evaluate(self, expression: object, at: int) -> tuple[tuple[Mapping[str, str], float], ...]:
         if isinstance(expression, promql.AggregateExpr):
             modifier = expression.modifier

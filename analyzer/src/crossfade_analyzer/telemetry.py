@@ -40,7 +40,7 @@ class Telemetry:
         )
         self.queries = Histogram(
             "crossfade_analyzer_prometheus_query_duration_seconds",
-            "Time per Prometheus query, by kind (raw, instant) and outcome (ok or the fault).",
+            "Time per Prometheus query, by kind (raw, instant, steps) and outcome (ok or the fault).",
             ("kind", "outcome"),
             registry=self.registry,
         )
@@ -113,6 +113,10 @@ class MeasuredSource:
     def instant(self, query: str, at_ms: int | None = None) -> Vector:
         with self._timed("instant"):
             return self._source.instant(query, at_ms)
+
+    def steps(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> tuple[Series, ...]:
+        with self._timed("steps"):
+            return self._source.steps(query, start_ms, end_ms, step_ms)
 
     @contextmanager
     def _timed(self, kind: str) -> Iterator[None]:

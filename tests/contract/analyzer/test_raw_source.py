@@ -105,6 +105,20 @@ def test_a_range_takes_both_ends_in(world: World) -> None:
     assert tail.samples == whole.samples[1:]
 
 
+def test_steps_are_what_instants_would_have_been_at_exactly_their_times(world: World) -> None:
+    for value in (3, 5):
+        world.exporter.put("c_total", value, arm="stable")
+        world.scrape()
+    end = world.now_ms()
+    times = [end - 20 * step for step in (2, 1, 0)]
+    (steps,) = world.source.steps("c_total", times[0], times[-1], 20)
+    assert [at for at, _ in steps.samples] == times
+    assert steps.samples[-1][1] == world.source.instant("c_total", end).values[0][1] == 5.0
+    assert world.source.steps("nothing_total", times[0], times[-1], 20) == ()
+    (present,) = world.source.steps("group by (arm) (c_total)", times[0], times[-1], 20)
+    assert (dict(present.labels), {value for _, value in present.samples}) == ({"arm": "stable"}, {1.0})
+
+
 def test_an_empty_alternative_finds_series_that_lost_the_label(world: World) -> None:
     world.exporter.put("c_total", 1)
     world.exporter.put("c_total", 2, arm="other")

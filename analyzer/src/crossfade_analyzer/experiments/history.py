@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from crossfade_analyzer.contract import Arm, ExperimentArm, ExperimentMetric, MetricKind
 from crossfade_analyzer.experiments.study import scale_of
-from crossfade_analyzer.sources.raw import RawSource
+from crossfade_analyzer.sources.raw import RawSource, Series
 from crossfade_analyzer.sources.readings import Arms, Cells, cells, router_selector
 from crossfade_analyzer.sources.samples import Increment
 from crossfade_analyzer.sources.selectors import check_source
@@ -47,8 +47,19 @@ def stable_arm(metric: ExperimentMetric | None = None, label: str = STABLE) -> A
 
 
 def points(start_ms: int, end_ms: int) -> list[int]:
-    """Instants from start to end, evenly."""
-    return [start_ms + (end_ms - start_ms) * number // (POINTS - 1) for number in range(POINTS)]
+    """Instants from start to end, evenly, the last one exactly at the end."""
+    step = max((end_ms - start_ms) // (POINTS - 1), 1)
+    return [end_ms - step * number for number in reversed(range(POINTS))]
+
+
+def seen(source: RawSource, query: str, at: Sequence[int]) -> list[int]:
+    """Those of the instants at which the query gives something."""
+    found = {instant for series in _at(source, query, at) for instant, _ in series.samples}
+    return [instant for instant in at if instant in found]
+
+
+def _at(source: RawSource, query: str, at: Sequence[int]) -> tuple[Series, ...]:
+    return source.steps(query, at[0], at[-1], at[1] - at[0])
 
 
 def counted(
@@ -87,17 +98,15 @@ def _halves(source: RawSource, selector: str, arms: Arms, at: Sequence[int], sca
 
 
 def _increments(source: RawSource, selector: str, at: Sequence[int], scale: int) -> Iterator[tuple[int, Increment]]:
-    before: dict[frozenset[tuple[str, str]], float] = {}
-    for index, instant in enumerate(at):
-        found = {
-            frozenset(labels.items()): value
-            for labels, value in source.instant(selector, instant).values
-            if math.isfinite(value)
-        }
-        for key, value in found.items() if index else ():
-            earlier = before.get(key, 0.0)
-            yield index, Increment(dict(key), round((value - earlier if value >= earlier else value) * scale))
-        before = {**before, **found}
+    for series in _at(source, selector, at):
+        before, values = 0.0, dict(series.samples)
+        for index, instant in enumerate(at):
+            value = values.get(instant, math.nan)
+            if not math.isfinite(value):
+                continue
+            if index:
+                yield index, Increment(series.labels, round((value - before if value >= before else value) * scale))
+            before = value
 
 
 def _plus(one: Cells, other: Cells) -> Cells:

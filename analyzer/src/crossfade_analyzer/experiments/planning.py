@@ -251,7 +251,7 @@ class _Traffic:
         present = f"group by (arm) ({selector})"
         for length in (asked, asked // 8, asked // 64, asked // 512):
             at = history.points(self._now - length, self._now)
-            seen = [instant for instant in at if self._source.instant(present, instant).values]
+            seen = history.seen(self._source, present, at)
             if len(seen) * 8 > len(at) or not seen:
                 break
         return seen

@@ -31,29 +31,34 @@ class Prometheus:
         asked for, and what lies outside is dropped here.
         """
         span = max(end_ms - start_ms, 0) + 1
-        data = self._query(f"{selector}[{span}ms]", end_ms)
+        data = self._query("query", query=f"{selector}[{span}ms]", **_at(end_ms))
         return tuple(_series(item, start_ms, end_ms) for item in _typed(data, "matrix"))
 
     def instant(self, query: str, at_ms: int | None = None) -> Vector:
         """A query evaluated at an instant; without one at the server's present time."""
-        result = _typed(self._query(query, at_ms), "vector")
+        result = _typed(self._query("query", query=query, **_at(at_ms)), "vector")
         at = _milliseconds(result[0]["value"][0]) if result else at_ms
         return Vector(at, tuple((item["metric"], float(item["value"][1])) for item in result))
+
+    def steps(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> tuple[Series, ...]:
+        """A query evaluated at start, start + step and so on until end, at most 11,000 times."""
+        names = ("start", "end", "step")
+        times = {name: _seconds(ms) for name, ms in zip(names, (start_ms, end_ms, step_ms), strict=True)}
+        data = self._query("query_range", query=query, **times)
+        return tuple(_series(item, start_ms, end_ms) for item in _typed(data, "matrix"))
 
     def reachable(self) -> bool:
         """Whether the query API answers at all."""
         try:
-            self._query("vector(1)", None)
+            self._query("query", query="vector(1)")
         except EvidenceFault:
             return False
         return True
 
-    def _query(self, query: str, at_ms: int | None) -> Mapping[str, Any]:
-        form = {"query": query, "timeout": f"{int(self._timeout * 1000)}ms"}
-        if at_ms is not None:
-            form["time"] = f"{at_ms / 1000:.3f}"
+    def _query(self, path: str, **fields: str) -> Mapping[str, Any]:
+        form = {**fields, "timeout": f"{int(self._timeout * 1000)}ms"}
         try:
-            response = self._client.post(f"{self._url}/api/v1/query", data=form)
+            response = self._client.post(f"{self._url}/api/v1/{path}", data=form)
         except httpx.TimeoutException as error:
             raise self._timed_out(f"no answer within {self._timeout:g} s") from error
         except httpx.HTTPError as error:
@@ -101,6 +106,14 @@ def _typed(data: Mapping[str, Any], expected: str) -> list[Any]:
 def _series(item: Mapping[str, Any], start_ms: int, end_ms: int) -> Series:
     stamped = ((_milliseconds(at), float(value)) for at, value in item["values"])
     return Series(item["metric"], tuple(sample for sample in stamped if start_ms <= sample[0] <= end_ms))
+
+
+def _at(ms: int | None) -> dict[str, str]:
+    return {} if ms is None else {"time": _seconds(ms)}
+
+
+def _seconds(ms: int) -> str:
+    return f"{ms / 1000:.3f}"
 
 
 def _milliseconds(seconds: float) -> int:

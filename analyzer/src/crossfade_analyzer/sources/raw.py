@@ -38,3 +38,6 @@ class RawSource(Protocol):
 
     def instant(self, query: str, at_ms: int | None = None) -> Vector:
         """A query evaluated at an instant; without one at the server's present time."""
+
+    def steps(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> tuple[Series, ...]:
+        """A query evaluated at start, start + step and so on until end: in one question, and read once."""

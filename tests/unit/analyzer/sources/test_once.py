@@ -1,4 +1,4 @@
-"""Nothing is asked twice, but for what has no instant."""
+"""What a query gave at its steps is asked once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from tests.fakes.prometheus import FakePrometheus
 NOW = 1_700_000_000_000
 
 
-def test_an_instant_is_asked_about_once() -> None:
+def test_the_same_steps_are_asked_about_once() -> None:
     server = FakePrometheus(NOW)
     once = Once(server)
-    first = once.instant("requests", NOW)
-    assert once.instant("requests", NOW) is first
-    once.instant("requests", NOW - 1000)
-    once.instant("errors", NOW)
+    first = once.steps("requests", NOW - 1000, NOW, 500)
+    assert once.steps("requests", NOW - 1000, NOW, 500) is first
+    once.steps("requests", NOW - 2000, NOW, 500)
+    once.steps("errors", NOW - 1000, NOW, 500)
     assert server.queries == ["requests", "requests", "errors"]
 
 
-def test_the_present_is_asked_about_each_time() -> None:
+def test_an_instant_is_asked_about_each_time() -> None:
     server = FakePrometheus(NOW)
     once = Once(server)
     for _ in range(2):
