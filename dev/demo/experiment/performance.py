@@ -21,8 +21,8 @@ from dev.demo.traffic import Traffic
 
 LONGEST_LOAD = 1800.0
 AB, AA, ABORT = "new-ranker", "twin", "small-ranker"
-_START_SECONDS, _RUN_SECONDS = 240.0, 480.0
-_GATE_SECONDS, _PROMOTE_SECONDS, _WITHDRAW_SECONDS = 180.0, 300.0, 120.0
+_START_SECONDS, _RUN_SECONDS = 240.0, 660.0
+_GATE_SECONDS, _PROMOTE_SECONDS, _WITHDRAW_SECONDS = 240.0, 360.0, 120.0
 _LISTENERS = (
     "5,000 simulated listeners ask for recommendations, play what they like of them, and report how many tracks they "
     "played: POST /v1/outcomes, to the same address. The routers find the arm of a report by its user."
