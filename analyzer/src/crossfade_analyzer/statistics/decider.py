@@ -93,7 +93,7 @@ def _bins(look: Any) -> tuple[int, ...]:
 
 def _slower(lat: Any, j: int) -> PerArm:
     """Requests slower than the upper bound of bin `j`, per arm and bucket."""
-    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2))
+    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2, dtype=np.int64))
 
 
 def _rows(array: Any) -> PerArm:
