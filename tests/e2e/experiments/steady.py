@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from dev.cluster.waiting import NotYetError
@@ -28,6 +29,11 @@ from tests.e2e.support.scene import Scene
 
 BEHAVES = 320
 """Inferences before an arm goes wrong: enough to see how things are while all is well."""
+
+NOTICEABLE = 5.0
+"""Percent of the treatment's requests. A machine that is busy otherwise makes stable answer some of any arm's."""
+
+_OTHERS_ANSWERED = re.compile(r"([0-9.]+)% of treatment's requests were answered by another revision")
 
 
 def an_arm_crash_loops(scene: Scene) -> None:
@@ -81,15 +87,20 @@ def _told(scene: Scene) -> str:
     status = found["status"]
     if not (trouble := _trouble(status)) and status["phase"] == "Running":
         raise NotYetError(phase_of(found))
-    return " ".join([*trouble, status.get("message", "")])
+    return "; ".join([*trouble, status.get("message", "")])
 
 
 def _trouble(status: Json) -> list[str]:
-    """Checks that failed, harm, and arms without all their pods."""
-    failed = [one["message"] for one in status.get("checks", ()) if not one["passed"]]
-    harmed = [one["message"] for one in status.get("results", ()) if one["verdict"] == "Inferior"]
-    unready = [one["name"] for one in status.get("arms", ()) if one["readyReplicas"] < one["replicas"]]
-    return [*failed, *harmed, *unready]
+    """What is wrong with the treatment: others answer for it, it does harm, or its pods are not all ready."""
+    said = [_OTHERS_ANSWERED.match(one["message"]) for one in status.get("checks", ())]
+    covered = [found.string for found in said if found and float(found[1]) >= NOTICEABLE]
+    harmed = [f"treatment: {one['message']}" for one in status.get("results", ()) if one["verdict"] == "Inferior"]
+    unready = [f"{one['name']}: {one['readyReplicas']} ready" for one in status.get("arms", ()) if _lacks_pods(one)]
+    return [*covered, *harmed, *unready]
+
+
+def _lacks_pods(arm: Json) -> bool:
+    return bool(arm["name"] == "treatment" and arm["readyReplicas"] < arm["replicas"])
 
 
 def _nobody_else_notices(quiet: Met, disturbed: Met) -> None:
