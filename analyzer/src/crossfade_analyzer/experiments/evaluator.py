@@ -16,7 +16,7 @@ from crossfade_analyzer.experiments.fold import Fold, refold, sums, table
 from crossfade_analyzer.experiments.looks import due, take
 from crossfade_analyzer.experiments.mock import MockReader
 from crossfade_analyzer.experiments.reader import PrometheusReader, Reader
-from crossfade_analyzer.experiments.records import Excluded, Planned, Target, milliseconds, opening
+from crossfade_analyzer.experiments.records import Counted, Excluded, Planned, Target, milliseconds, opening
 from crossfade_analyzer.experiments.rules import judge
 from crossfade_analyzer.experiments.study import SHOWN, Study, study_of
 from crossfade_analyzer.experiments.targets import baseline, deviation_of, target
@@ -147,14 +147,17 @@ class ExperimentEvaluator:
 
     def _take(self, fold: Fold, reader: Reader, end: int, farthest: int) -> None:
         """Append the window up to `end`; where that cannot be read, one that reaches as far as possible: what is wrong
-        in the middle of it may have been mended since, and counters lose nothing."""
+        in the middle of it may have been mended since, and counters lose nothing. So does the first one where nobody
+        came at first, else the experiment would wait for ever for users of its first interval."""
         try:
             counted = reader.window(fold, end)
         except EvidenceFault:
             if farthest <= end:
                 raise
             counted = reader.window(fold, farthest)
-        if not fold.windows and not any(map(any, counted.requests)):
+        if not fold.windows and _nobody_came(counted) and counted.end < farthest:
+            counted = reader.window(fold, farthest)
+        if not fold.windows and _nobody_came(counted):
             raise EvidenceFault(
                 Fault.NOTHING_SCRAPED_YET,
                 f"no request was counted since {moment(fold.since)}, the start, by two scrapes",
@@ -222,3 +225,7 @@ def _target_of(study: Study, name: str, arm: BucketSums, source: str) -> Target 
     if value is None or isinstance(value, CannotJudge) or not value.variance > 0:
         return None
     return target(study, metric, value.value, deviation_of(value, sum(arm.x)), source)
+
+
+def _nobody_came(counted: Counted) -> bool:
+    return not any(map(any, counted.requests))

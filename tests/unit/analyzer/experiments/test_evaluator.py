@@ -131,6 +131,20 @@ def test_an_arm_nobody_was_sent_to_is_no_window_of_zeros(world: World) -> None:
     assert seen.reason is ExperimentReason.INSUFFICIENT_DATA
 
 
+def test_users_who_come_after_the_first_interval_are_counted(world: World) -> None:
+    """Nobody came in the first one: the first window reaches as far as there are users, and the next ones follow."""
+    world.go(120, control=0, treatment=0)
+    asked = world.ask()
+    assert (asked.fault, asked.windows) == (Fault.NOTHING_SCRAPED_YET, 0)
+    world.go()
+    assert world.ask().windows == 1
+    world.go()
+    world.ask()
+    first, second = world.windows()
+    assert (first.end - first.start, second.end - second.start) == (3 * MINUTE, MINUTE)
+    assert world.counted() == (2 * 4 * 1000,) * 2
+
+
 def test_an_arm_that_starts_late_is_told(world: World) -> None:
     for number in range(44):
         world.users("control", 5)
