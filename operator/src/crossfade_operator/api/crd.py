@@ -164,7 +164,9 @@ def _written(value: Any, schema: Mapping[str, Any]) -> str:
         parts = [(key, each, schema["properties"][key]) for key, each in value.items()]
         typed = [f"{key}: {_written(each, part)}" for key, each, part in parts if each != part.get("default")]
         return f"{{{', '.join(typed)}}}"
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) or '""'
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -144,13 +144,13 @@ class ExperimentAnalysis(SpecModel):
         default=Spending.OBRIEN_FLEMING, description="How a GroupSequential design spends alpha over its looks."
     )
     alpha: Probability = Field(
-        default=Probability("0.05"), description="Chance of calling a model better that is not, over all metrics."
+        default=Probability("0.05"), description="Probability of calling a model better that is not, over all metrics."
     )
     alpha_minus: Probability = Field(
-        default=Probability("0.01"), description="Chance of calling a model worse that is not, over all metrics."
+        default=Probability("0.01"), description="Probability of calling a model worse that is not, over all metrics."
     )
     power: Probability = Field(
-        default=Probability("0.8"), description="Chance of shipping a model that has the effects planned for."
+        default=Probability("0.8"), description="Probability of shipping a model that has the effects planned for."
     )
     interval: Interval = Field(
         default=Interval("10m"),
@@ -158,7 +158,8 @@ class ExperimentAnalysis(SpecModel):
     )
     pre_period: Duration = Field(
         default=Duration("7d"),
-        description="How long before the start is used to reduce variance (CUPED), where there is data; 0s for none.",
+        description="How long before the start, such as 7d, is used to reduce variance (CUPED), where the arms' users "
+        "were counted by arm then; 0s for none.",
     )
 
 
@@ -237,7 +238,9 @@ class Design(SpecModel):
     )
 
     hypothesis: Reasoning = Field(description="What is expected to happen, and why: one or two sentences.")
-    slice: SliceShare = Field(description="Share of the users that all arms together get, at most 95%.")
+    slice: SliceShare = Field(
+        description="Share of the users that all arms together get, such as 20%: at most 95%, in steps of 0.1%."
+    )
     arms: Arms = Field(description="The models that are compared: one Control and one to four Treatments.")
     metrics: ExperimentMetrics = Field(description="What is measured, and what it must show.")
     analysis: ExperimentAnalysis = Field(
@@ -245,9 +248,10 @@ class Design(SpecModel):
     )
     min_runtime: PositiveDuration = Field(
         default=PositiveDuration("7d"),
-        description="The shortest time before a success or the lack of it is concluded: whole weeks, for users differ "
-        "by weekday.",
+        description="The shortest time, such as 14d, before a success or the lack of it is concluded: whole weeks, for users "
+        "differ by weekday.",
     )
     max_runtime: PositiveDuration = Field(
-        default=PositiveDuration("28d"), description="The longest time; then the experiment stops by itself."
+        default=PositiveDuration("28d"),
+        description="The longest time, such as 28d; then the experiment stops by itself.",
     )

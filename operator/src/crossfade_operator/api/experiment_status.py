@@ -83,7 +83,7 @@ class ArmStatus(StatusModel):
     replicas: Whole = Field(default=0, description="Pods wanted.")
     ready_replicas: Whole = Field(default=0, description="Pods that are ready.")
     model_digest: Digest | None = Field(default=None, description="Digest of the model that runs; pinned at the start.")
-    slice: ShortText | None = Field(default=None, description="Share of the users that it was granted.")
+    slice: ShortText | None = Field(default=None, description="Share of the users that it was granted, in percent.")
 
 
 class PinnedMetric(StatusModel):
@@ -110,12 +110,18 @@ class ExperimentResult(StatusModel):
     treatment: ShortText = Field(description="The arm.")
     role: MetricRole = Field(description="The metric's role.")
     verdict: Word = Field(description="Superior, NonInferior, Inferior, Inconclusive, NotYet or CannotJudge.")
-    control: Number | None = Field(default=None, description="Value in control.")
-    value: Number | None = Field(default=None, description="Value in the treatment.")
+    control: Number | None = Field(default=None, description="Value in control, in the metric's unit.")
+    value: Number | None = Field(default=None, description="Value in the treatment, in the metric's unit.")
     relative: Number | None = Field(default=None, description="Relative difference, 0.01 for 1 %.")
-    lower: Number | None = Field(default=None, description="Lower end of its interval.")
-    upper: Number | None = Field(default=None, description="Upper end of its interval.")
-    progress: ShortText | None = Field(default=None, description="Share of the planned information that is in.")
+    lower: Number | None = Field(
+        default=None,
+        description="Lower end of the interval of the difference: relative where `relative` is given, else in the metric's "
+        "unit.",
+    )
+    upper: Number | None = Field(default=None, description="Upper end of the interval of the difference, likewise.")
+    progress: ShortText | None = Field(
+        default=None, description="Share of the planned information that is in, in percent."
+    )
     message: Message = Field(default="", description="The finding in a sentence.")
 
 
@@ -140,7 +146,7 @@ class ExperimentStatus(StatusModel):
     approvals: Whole = Field(default=0, description="Approvals of this design that count.")
     arms: tuple[ArmStatus, ...] = Field(default=(), max_length=5, description="The arms' pods and models.")
     slice_request: SliceRequest | None = Field(default=None, description="What the serving side is asked for.")
-    slice: ShortText | None = Field(default=None, description="Share of the users in all arms together.")
+    slice: ShortText | None = Field(default=None, description="Share of the users in all arms together, in percent.")
     fallback_revisions: tuple[Revision, ...] = Field(
         default=(),
         max_length=64,
@@ -151,7 +157,9 @@ class ExperimentStatus(StatusModel):
     next_look_at: Timestamp | None = Field(default=None, description="When the evidence is looked at next.")
     look: Whole = Field(default=0, description="Planned looks at the evidence so far.")
     windows: Whole = Field(default=0, description="Windows of evidence so far.")
-    progress: ShortText | None = Field(default=None, description="Share of the planned information that is in.")
+    progress: ShortText | None = Field(
+        default=None, description="Share of the planned information that is in, in percent."
+    )
     results: tuple[ExperimentResult, ...] = Field(default=(), max_length=80, description="What the last look found.")
     checks: tuple[CheckFinding, ...] = Field(default=(), max_length=20, description="Checks of quality.")
     recommendation: Recommendation | None = Field(default=None, description="What the rule recommends.")

@@ -66,7 +66,7 @@ class Step(SpecModel):
 
 
 class Bound(SpecModel):
-    """A difference to the stable revision: relative to its value, or absolute in the metric's own unit."""
+    """A difference to the stable revision, or to control: relative to its value, or absolute in the metric's unit."""
 
     RULES = (
         Rule(
@@ -77,7 +77,7 @@ class Bound(SpecModel):
     )
 
     relative: PositiveShare | None = Field(
-        default=None, description="Share of the stable revision's value, such as 10%."
+        default=None, description="Share of the value of the stable revision, or of control, such as 10%."
     )
     absolute: PositiveAmount | None = Field(
         default=None,
