@@ -248,8 +248,8 @@ class Design(SpecModel):
     )
     min_runtime: PositiveDuration = Field(
         default=PositiveDuration("7d"),
-        description="The shortest time, such as 14d, before a success or the lack of it is concluded: whole weeks, for users "
-        "differ by weekday.",
+        description="The shortest time, such as 14d, before a success or the lack of it is concluded: whole weeks, for "
+        "users differ by weekday.",
     )
     max_runtime: PositiveDuration = Field(
         default=PositiveDuration("28d"),

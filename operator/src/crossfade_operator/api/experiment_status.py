@@ -115,8 +115,8 @@ class ExperimentResult(StatusModel):
     relative: Number | None = Field(default=None, description="Relative difference, 0.01 for 1 %.")
     lower: Number | None = Field(
         default=None,
-        description="Lower end of the interval of the difference: relative where `relative` is given, else in the metric's "
-        "unit.",
+        description="Lower end of the interval of the difference: relative where `relative` is given, else in the "
+        "metric's unit.",
     )
     upper: Number | None = Field(default=None, description="Upper end of the interval of the difference, likewise.")
     progress: ShortText | None = Field(
