@@ -44,6 +44,7 @@ NAMES = [
     ("ModelEndpoint", "ranker-2", "2-ranker", "starting with a letter"),
     ("ModelEndpoint", "testers-ranker", "ranker-testers", "must not end in -testers"),
     ("ModelRollout", "a" * 40, "a" * 41, "at most 40 lower-case letters"),
+    ("ModelRollout", "ranker-experiment", "ranker-exp", "must not end in -exp"),
     ("ModelRollout", "a-b", "a.b", "lower-case letters, digits and '-'"),
     ("Metric", "a" * 63, "a" * 64, "at most 63 lower-case letters"),
     ("Metric", "my-latency", "latency", "are measured by the router itself"),

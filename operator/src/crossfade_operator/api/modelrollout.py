@@ -299,6 +299,10 @@ RESOURCE = Resource(
     rules=(
         CHILDREN_NAMES,
         Rule(
+            cel="!self.metadata.name.endsWith('-exp')",
+            message="the name must not end in -exp: the Decisions of an Experiment are named so",
+        ),
+        Rule(
             cel="(has(oldSelf.status) && has(oldSelf.status.phase)"
             " && oldSelf.status.phase in ['Promoted', 'RolledBack', 'Refused'])"
             f" || ({_SAME_ANALYSIS})",
