@@ -43,7 +43,7 @@ unit: .venv
 generate: .venv ## write what is generated anew: CRDs, the chart's copy, the reference pages
 	$(RUN) python -m dev.generate
 
-.PHONY: test test-quick test-real test-e2e coverage
+.PHONY: test test-quick test-real test-e2e test-faults coverage
 test: .venv lint types ## everything: lint, types, and every test, on a real cluster too
 	rm -f .coverage .coverage.*
 	$(MAKE) --jobs 2 test-quick test-real
@@ -57,7 +57,10 @@ test-real: .venv ## tests against a real API server, Prometheus and Envoy
 	$(COVERAGE) $(PYTEST) $(AGAIN) --cov --cov-report= -q --durations=20 -m "(integration or dataplane) and not e2e"
 
 test-e2e: .venv ## tests on the whole local cluster
-	$(PYTEST) $(AGAIN) -v -m e2e --timeout=1800
+	$(PYTEST) $(AGAIN) -v -m "e2e and not faults" --timeout=1800
+
+test-faults: .venv ## parts of the whole system die under an experiment; not part of `make test`
+	$(PYTEST) -v -m faults --timeout=1800
 
 coverage: .venv
 	$(RUN) coverage combine --quiet
