@@ -19,7 +19,7 @@ from tests.e2e.support.scene import Scene  # noqa: E402
 from tests.e2e.support.stage import Stage, train_models  # noqa: E402
 
 NAME = "e2e"
-AT_ONCE = 4
+AT_ONCE = 3
 """Scenarios played at once: each starts some six pods, and a model server takes a second or two of CPU to start."""
 
 STANDING = "CROSSFADE_E2E_CLUSTER"

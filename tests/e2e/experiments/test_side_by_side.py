@@ -8,7 +8,8 @@ from concurrent.futures import Future
 import pytest
 
 from tests.e2e.experiments.steady import SCENARIOS
-from tests.e2e.support.playbill import Scenario, title
+from tests.e2e.support.playbill import Scenario, outcome, title
+from tests.e2e.support.stage import Stage
 
 pytestmark = [
     pytest.mark.e2e,
@@ -18,5 +19,5 @@ pytestmark = [
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=title)
-def test_scenario(scenario: Scenario, side_by_side: dict[Scenario, Future[None]]) -> None:
-    side_by_side[scenario].result()
+def test_scenario(scenario: Scenario, side_by_side: dict[Scenario, Future[None]], stage: Stage) -> None:
+    outcome(scenario, side_by_side, stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
 from tests.e2e.support.scene import Scene
@@ -32,3 +33,13 @@ def play(scenario: Scenario, stage: Stage) -> None:
     with reported(scene):
         scenario(scene)
     scene.close()
+
+
+def outcome(scenario: Scenario, playing: dict[Scenario, Future[None]], stage: Stage) -> None:
+    """Wait for a scenario that is being played; asked again, for it failed, play it anew when others have ended."""
+    played = playing.pop(scenario, None)
+    if played is not None:
+        played.result()
+        return
+    wait(playing.values())
+    play(scenario, stage)
