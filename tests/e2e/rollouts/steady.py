@@ -58,8 +58,7 @@ def _found_out(scene: Scene, *, metric: str, metrics: list[Json]) -> None:
     assert decisions[-1].reason == "EvidenceOfHarm"
     (shown,) = back.metrics
     assert (shown.name, shown.verdict) == (metric, "Harmful")
-    assert shown.ratio is not None
-    assert shown.ratio > 1
+    assert shown.ratio is None or shown.ratio > 1, "none where control had none to divide by"
     assert scene.load is not None
     assert 0 < scene.load["models"]["v3"]["users"] < scene.load["users"], "some users were exposed, and not all"
     assert (back.stable, back.slice) == (first.stable, "100%")
@@ -112,7 +111,8 @@ def crash_after_exposure(scene: Scene) -> None:
         candidate = str(exposed.candidate)
         _answers(scene, users, "v2")
         _replaced(scene, candidate)
-        assert scene.exposed(step=1, seconds=30).decisions == exposed.decisions
+        meanwhile = checks.since(exposed, scene.rollout())
+        assert [decision.reason for decision in meanwhile] in ([], ["EvidenceOfHarm"]), "a lost pod alone ends nothing"
         back = scene.wait(
             "the rollback of a candidate that keeps dying", lambda: _kill_until_out(scene, candidate), 240
         )
