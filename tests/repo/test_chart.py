@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crossfade_operator.settings import PREFIX, Settings
+from crossfade_operator.settings import PREFIX, LearningSettings, ServingSettings
 from dev.cluster.programs import Programs, find_client
 
 pytestmark = pytest.mark.integration
@@ -158,11 +158,15 @@ def test_the_sides_are_two_processes_of_one_image_with_an_identity_each(render: 
     assert "CROSSFADE_LOG_LEVEL" not in _environment(objects, "crossfade-serving")
 
 
+SETTINGS = {"serving": ServingSettings, "learning": LearningSettings}
+
+
 def test_every_variable_is_a_setting_of_the_operators(objects: Objects) -> None:
     for pod, container in _containers(objects):
         if container["name"] == "controller":
             given = {entry["name"] for entry in container["env"] if entry["name"].startswith(PREFIX)}
-            assert {name.removeprefix(PREFIX).lower() for name in given} <= Settings.model_fields.keys(), pod
+            known = SETTINGS[container["command"][-1]].model_fields.keys()
+            assert {name.removeprefix(PREFIX).lower() for name in given} <= known, pod
 
 
 def test_experiments_can_be_left_out(render: Render) -> None:
