@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crossfade_operator.settings import PREFIX, LearningSettings, ServingSettings
+from crossfade_operator.settings import PREFIX, LearningSettings, ServingSettings, Settings
 from dev.cluster.programs import Programs, find_client
 
 pytestmark = pytest.mark.integration
@@ -158,7 +158,7 @@ def test_the_sides_are_two_processes_of_one_image_with_an_identity_each(render: 
     assert "CROSSFADE_LOG_LEVEL" not in _environment(objects, "crossfade-serving")
 
 
-SETTINGS = {"serving": ServingSettings, "learning": LearningSettings}
+SETTINGS: dict[str, type[Settings]] = {"serving": ServingSettings, "learning": LearningSettings}
 
 
 def test_every_variable_is_a_setting_of_the_operators(objects: Objects) -> None:
