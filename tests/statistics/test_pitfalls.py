@@ -6,9 +6,11 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +23,13 @@ from crossfade_analyzer.statistics.experiments.monitoring import Design, read
 from crossfade_analyzer.statistics.experiments.spending import Spending
 from crossfade_analyzer.statistics.harm import CountHarm
 from crossfade_analyzer.statistics.look import Counts, Look
-from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan
+from crossfade_analyzer.statistics.plan import MetricPlan, RolloutPlan, refuse_changed
 from crossfade_analyzer.statistics.refusals import CannotJudge, InvalidPlan, Refusal
 from crossfade_analyzer.statistics.rollout import MetricResult, judge
 from crossfade_analyzer.statistics.strata import A, C, Strata, as_counted, values, weighted
 from tests.statistics.worlds import BUCKETS, counts, even, looks
 
+GRID = grid.grid(grid.COUNT_GRID)
 WATCHED = RolloutPlan((MetricPlan("error-rate", "count", "Deterioration"),))
 
 
@@ -51,6 +54,10 @@ def test_2_a_ramp_over_a_drifting_baseline_is_no_regression() -> None:
     assert isinstance(found, MetricResult)
     assert found.leading.ratio == pytest.approx(1.0, abs=1e-9)
     assert not result.harmful
+    as_one = grid.increments(GRID, x, n)
+    assert as_one is not None
+    assert max(as_one) > 0  # pooled, the counts speak for harm
+    assert result.log_e < 0
 
 
 def test_3_evidence_is_not_started_afresh_by_a_step() -> None:
@@ -60,6 +67,10 @@ def test_3_evidence_is_not_started_afresh_by_a_step() -> None:
     steady = list(looks(1, (0.01, 0.014), ramp=(("0.25", 15), ("0.3", 15))))
     whole = judge(WATCHED, steady).log_e
     assert whole > judge(WATCHED, steady[15:]).log_e
+    calm = {"error-rate": even((1, 1), (100, 100), BUCKETS)}
+    before = judge(WATCHED, steady[:15]).log_e
+    after = judge(WATCHED, [*steady[:15], Look(15, 1, Decimal("0.5"), Decimal(16), calm)]).log_e
+    assert after > before / 2 > 0  # a step that begins calmly takes little of what the steps before it showed
 
 
 def test_4a_a_retry_storm_does_not_explain_itself() -> None:
@@ -79,7 +90,7 @@ def test_4a_a_retry_storm_does_not_explain_itself() -> None:
 def test_4b_the_candidates_own_dispersion_counts() -> None:
     calm, stormy = (1,) * BUCKETS, (20,) + (0,) * (BUCKETS - 1)
     seen = Counts((calm, stormy), ((100,) * BUCKETS, (30,) * BUCKETS))
-    process = CountHarm(grid.grid(grid.COUNT_GRID), BUCKETS)
+    process = CountHarm(GRID, BUCKETS)
     process.begin()
     process.add(as_counted(seen))
     found = dispersions(process.strata)[0]
@@ -119,14 +130,32 @@ def test_6_cumulative_sums_per_user_are_refused_by_sequential_designs() -> None:
     assert "user-days" in found.sentence
 
 
-def test_7_a_plan_changed_after_the_data_has_another_digest() -> None:
-    tuned = RolloutPlan(WATCHED.metrics, planned_requests=9000)
-    assert tuned.digest() != WATCHED.digest()
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"alpha": Decimal("0.02")},
+        {"beta": Decimal("0.1")},
+        {"planned_requests": 9000},
+        {"min_events": 5},
+        {"horizon_minutes": Decimal(480)},
+        {"metrics": (replace(WATCHED.metrics[0], tolerance_relative=Decimal("0.1")),)},
+        {"metrics": (replace(WATCHED.metrics[0], kind="latency", bounds=("slower-than-100ms",)),)},
+        {"metrics": (replace(WATCHED.metrics[0], role="Guardrail", margin_relative=Decimal("0.25")),)},
+    ],
+    ids=lambda changed: ",".join(changed),
+)
+def test_7_a_plan_changed_after_the_data_is_refused(changed: dict[str, Any]) -> None:
+    refusal = refuse_changed(replace(WATCHED, **changed), WATCHED.digest())
+    assert refusal is not None
+    assert refusal.reason is Refusal.PLAN_CHANGED
+
+
+def test_7_a_guardrail_without_a_margin_is_no_plan() -> None:
     with pytest.raises(InvalidPlan, match="needs a margin"):
         MetricPlan("error-rate", "count", "Guardrail")
 
 
-def test_8_a_single_pod_that_fails_is_seen_as_the_candidate_and_says_so_by_count() -> None:
+def test_8_a_bad_node_is_not_called_fine() -> None:
     """Statistics cannot tell a bad node from a bad version; what they must not do is call it fine."""
     assert judge(WATCHED, looks(8, (0.01, 0.5))).harmful
 
@@ -148,8 +177,12 @@ def test_10_no_data_never_passes() -> None:
 
 def test_10b_no_event_in_little_traffic_proves_nothing() -> None:
     plan = RolloutPlan((MetricPlan("error-rate", "count", "Guardrail", margin_absolute=Decimal("0.01")),))
-    clean = [Look(i, 0, Decimal("0.5"), Decimal(i + 1), {"error-rate": even((0, 0), (5, 5))}) for i in range(5)]
-    assert not judge(plan, clean).proven
+    clean = [Look(i, 0, Decimal("0.5"), Decimal(i + 1), {"error-rate": even((0, 0), (5, 5))}) for i in range(20)]
+    assert not judge(plan, clean[:19]).proven  # the margin predicts 19 events: fewer than `min_events`
+    found = judge(plan, clean).metrics["error-rate"]
+    assert isinstance(found, MetricResult)
+    assert found.log_e_proof is not None
+    assert 3 < found.log_e_proof < 6  # some 20 events are missing; without a variance it would be any number
 
 
 def test_11_a_broken_split_raises_an_alarm_before_results_are_read() -> None:
