@@ -172,12 +172,13 @@ def compared() -> None:
 
 
 def stored(looks: int) -> list[str]:
-    """Snapshots as they are kept: errors, and latency at three bounds."""
-    bodies = []
+    """Snapshots as they are kept: errors, and latency at three bounds. One ramp, whose last step goes on."""
+    bodies, step = [], 0
     for k, look in zip(range(looks), _endless(), strict=False):
         counts = {KEY: (rows(look.err), None)}
         counts |= {f"latency/{j}": (rows(look.lat[:, :, j + 1 :].sum(axis=2)), None) for j in (3, 6, 9)}
-        snapshot = Snapshot(k, look.step, Decimal(str(look.weight)), 60_000 * k, 60_000 * (k + 1), 0, rows(look.req),
+        step = max(step, look.step)
+        snapshot = Snapshot(k, step, Decimal(str(look.weight)), 60_000 * k, 60_000 * (k + 1), 0, rows(look.req),
                             counts, {})  # fmt: skip
         bodies.append(json.dumps(snapshot.body()))
     return bodies
@@ -201,13 +202,17 @@ def replayed(looks: int) -> None:
     print(
         f"{looks} stored looks of 4 series, 100 buckets: {seconds:.1f} s of CPU, {1e3 * seconds / looks:.2f} ms a look"
     )
-    print(f"memory of the state after {looks // 8} looks and after all: {_memory(plan, bodies)}")
+    print(f"memory of the state after {', '.join(map(str, _sizes(looks)))} looks: {_memory(plan, bodies)}")
+
+
+def _sizes(looks: int) -> tuple[int, ...]:
+    return looks // 8, looks // 2, looks
 
 
 def _memory(plan: RolloutPlan, bodies: list[str]) -> str:
     """kB held by a state; it grows with starts (at most a few dozen), not with looks."""
     sizes = []
-    for upto in (len(bodies) // 8, len(bodies)):
+    for upto in _sizes(len(bodies)):
         tracemalloc.start()
         state = State(plan)
         for body in bodies[:upto]:
