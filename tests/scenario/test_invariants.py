@@ -291,6 +291,7 @@ def test_whatever_happened_a_healthy_world_ends_with_the_wanted_model(events: li
             ("refuse records", False),
             ("judge", "proven"),
             ("pause", False),
+            ("gate", False),
             ("deafen", False),
             ("edit", "v9"),
         ]:
