@@ -112,7 +112,9 @@ def crash_after_exposure(scene: Scene) -> None:
         _answers(scene, users, "v2")
         _replaced(scene, candidate)
         meanwhile = checks.since(exposed, scene.rollout())
-        assert [decision.reason for decision in meanwhile] in ([], ["EvidenceOfHarm"]), "a lost pod alone ends nothing"
+        assert [decision.reason for decision in meanwhile] in ([], ["EvidenceOfHarm"]), (
+            "a lost pod ends nothing but by what its users saw"
+        )
         back = scene.wait(
             "the rollback of a candidate that keeps dying", lambda: _kill_until_out(scene, candidate), 240
         )

@@ -35,6 +35,7 @@ from crossfade_operator.ports.learning import Name
 from crossfade_operator.ports.verdicts import Unavailable
 from crossfade_operator.runtime.learning.reconcile import ExperimentReconciler
 from tests.fakes.cluster import GROUP, Crash
+from tests.fakes.grants import granted
 from tests.fakes.learning import FakeLearning
 from tests.fakes.telemetry import FakeTelemetry
 
@@ -455,32 +456,16 @@ class World:
 
     def _serve(self) -> None:
         """The serving side: grant what is asked for, refuse when full, take back what nobody asks for."""
-        ledger: list[dict[str, Any]] = []
-        refused: list[dict[str, Any]] = []
-        start = 0
-        for obj in self.cluster.all("Experiment"):
-            request = obj.get("status", {}).get("sliceRequest")
-            holder = f"Experiment/{obj['metadata']['name']}"
-            if request is None:
-                continue
-            if self.full is not None:
-                refused.append({"holder": holder, "request": request["id"], "message": self.full})
-                continue
-            for arm in request["arms"]:
-                positions = request["positions"] // len(request["arms"])
-                ledger.append(
-                    {
-                        "holder": holder,
-                        "arm": "experiment",
-                        "label": arm["label"],
-                        "request": request["id"],
-                        "revision": arm["revision"],
-                        "positions": positions,
-                        "ranges": [{"from": start, "to": start + positions - 1}],
-                    }
-                )
-                start += positions
-        self._write(ledger, refused)
+        requests = [
+            (f"Experiment/{obj['metadata']['name']}", obj["status"]["sliceRequest"])
+            for obj in self.cluster.all("Experiment")
+            if obj.get("status", {}).get("sliceRequest") is not None
+        ]
+        if self.full is None:
+            self._write(granted(requests), [])
+        else:
+            refused = [{"holder": holder, "request": one["id"], "message": self.full} for holder, one in requests]
+            self._write([], refused)
 
     def _write(self, ledger: list[dict[str, Any]], refused: list[dict[str, Any]]) -> None:
         found = self.cluster.get("ModelEndpoint", NAMESPACE, ENDPOINT)

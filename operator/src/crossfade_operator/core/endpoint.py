@@ -30,7 +30,7 @@ from crossfade_operator.core.ledger import (
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.view import Routes
 from crossfade_operator.core.routing import Backend, InvalidTable, RoutingTable, Slice, digest, name_of_arm
-from crossfade_operator.core.slices import POSITIONS, percent
+from crossfade_operator.core.slices import percent
 from crossfade_operator.ports.routers import RouterReport
 
 REWRITTEN_AFTER = timedelta(seconds=20)
@@ -149,14 +149,6 @@ def reached(view: EndpointView, names: Iterable[str]) -> bool:
     """Whether a table may route to all of these at once: every router runs one that knows them, and reaches each."""
     routes, wanted = routes_of(view), list(names)
     return routes.confirmed and all(name in routes.known and reachable(view.reports, name) for name in wanted)
-
-
-def shares_of(status: ModelEndpointStatus) -> dict[str, float]:
-    """The share of users that each arm holds, 0 to 1, by its label; a mirror's users are stable's."""
-    held = [entry for entry in status.ledger if entry.arm not in (LedgerArm.MIRROR, LedgerArm.COOLDOWN)]
-    shares = {entry.label or entry.arm.value: entry.positions / POSITIONS for entry in held}
-    stable = POSITIONS - sum(entry.positions for entry in held)
-    return {"stable": stable / POSITIONS, **shares} if status.stable_revision else {}
 
 
 def no_room(view: EndpointView, positions: int) -> str | None:

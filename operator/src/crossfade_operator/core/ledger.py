@@ -12,7 +12,13 @@ from datetime import datetime
 
 from crossfade_operator.api.experiment_status import RequestedArm
 from crossfade_operator.api.modelendpoint import Holdout, Policy
-from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry, PositionRange, RefusedRequest
+from crossfade_operator.api.modelendpoint_status import (
+    LedgerArm,
+    LedgerEntry,
+    ModelEndpointStatus,
+    PositionRange,
+    RefusedRequest,
+)
 from crossfade_operator.core.draw import draw, free_of, quotas
 from crossfade_operator.core.routing import MOST_POSITIONS
 from crossfade_operator.core.slices import (
@@ -340,6 +346,14 @@ def _merged(ranges: Iterable[Range]) -> tuple[Range, ...]:
 
 
 # Entries --------------------------------------------------------------------------------------------------------
+
+
+def shares_of(status: ModelEndpointStatus) -> dict[str, float]:
+    """The share of users that each arm holds, 0 to 1, by its label; a mirror's users are stable's."""
+    held = [entry for entry in status.ledger if entry.arm not in (LedgerArm.MIRROR, LedgerArm.COOLDOWN)]
+    shares = {entry.label or entry.arm.value: entry.positions / POSITIONS for entry in held}
+    stable = POSITIONS - sum(entry.positions for entry in held)
+    return {"stable": stable / POSITIONS, **shares} if status.stable_revision else {}
 
 
 def ranges_of(entry: LedgerEntry) -> tuple[Range, ...]:

@@ -20,6 +20,11 @@ class Explained(StrEnum):
         member.sentence = sentence
         return member
 
+    @classmethod
+    def meaning(cls, word: str) -> str:
+        """The sentence of a reason; empty for one that this version does not know."""
+        return next((one.sentence for one in cls if one == word), "")
+
 
 class Reason(Explained):
     """Reasons of the serving side, and of Metrics."""

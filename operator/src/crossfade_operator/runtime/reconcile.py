@@ -20,7 +20,8 @@ from crossfade_operator.core import endpoint as endpoints
 from crossfade_operator.core.children import arms, revisions, router
 from crossfade_operator.core.decisions import subject_of
 from crossfade_operator.core.effects import Announce, Apply, Delete, Effect, Poke
-from crossfade_operator.core.endpoint import EndpointTurn, EndpointView, shares_of
+from crossfade_operator.core.endpoint import EndpointTurn, EndpointView
+from crossfade_operator.core.ledger import shares_of
 from crossfade_operator.core.planning import look_is_due, request_for
 from crossfade_operator.core.rollout import machine, timing
 from crossfade_operator.core.rollout.view import Turn, View

@@ -21,6 +21,7 @@ from crossfade_analyzer.contract import (
 from crossfade_operator.adapters.api import MERGE, Api
 from crossfade_operator.ports.cluster import ClusterError
 from crossfade_operator.ports.verdicts import Unavailable
+from tests.fakes.grants import granted
 from tests.scenario.learning.world import DIGEST, FakeAnalyzer
 
 CORE, GROUP = "/api/v1", "/apis/crossfade.dev/v1alpha1"
@@ -108,7 +109,7 @@ class Others:
         for endpoint in await self._list(GROUP, "modelendpoints"):
             status = endpoint.get("status") or {}
             route = status.get("route") or {"generation": 1, "confirmedGeneration": 1}
-            ledger = _ledger(requests)
+            ledger = granted(requests)
             if status.get("route") and [_bare(entry) for entry in status.get("ledger", [])] == ledger:
                 continue
             generation = route["generation"] + 1
@@ -129,23 +130,3 @@ class Others:
 
 def _bare(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key != "generation"}
-
-
-def _ledger(requests: list[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]]:
-    ledger: list[dict[str, Any]] = []
-    for holder, request in requests:
-        positions = request["positions"] // len(request["arms"])
-        for arm in request["arms"]:
-            start = len(ledger) * positions
-            ledger.append(
-                {
-                    "holder": holder,
-                    "arm": "experiment",
-                    "label": arm["label"],
-                    "request": request["id"],
-                    "revision": arm["revision"],
-                    "positions": positions,
-                    "ranges": [{"from": start, "to": start + positions - 1}],
-                }
-            )
-    return ledger

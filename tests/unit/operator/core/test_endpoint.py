@@ -22,8 +22,8 @@ from crossfade_operator.core.endpoint import (
     held_back,
     no_room,
     routes_of,
-    shares_of,
 )
+from crossfade_operator.core.ledger import shares_of
 from crossfade_operator.core.routing import Backend
 from crossfade_operator.core.slices import start_of
 from crossfade_operator.ports.routers import RouterReport

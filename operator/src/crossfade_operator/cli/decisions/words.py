@@ -54,7 +54,7 @@ def reason(decision: Decision) -> str:
 
 def meaning(word: str) -> str:
     """What a reason means, in the words of the reference; empty for one that this version does not know."""
-    return next((one.sentence for kind in (Reason, ExperimentReason) for one in kind if one == word), "")
+    return Reason.meaning(word) or ExperimentReason.meaning(word)
 
 
 def against(decision: Decision) -> str:

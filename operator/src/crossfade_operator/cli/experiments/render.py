@@ -114,7 +114,7 @@ def advice(experiment: Experiment) -> tuple[str, tuple[str, ...]]:
 
 def meaning(experiment: Experiment) -> str:
     """What the reason means, in the words of the reference, unless the message says the same."""
-    sentence = next((one.sentence for one in Reason if one == experiment.reason), "")
+    sentence = Reason.meaning(experiment.reason)
     return sentence if sentence != experiment.message else ""
 
 

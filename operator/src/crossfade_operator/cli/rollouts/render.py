@@ -69,7 +69,7 @@ def line(rollout: Rollout, now: datetime) -> str:
 
 def advice(rollout: Rollout) -> str:
     """What the reason means and what to do, in the words of the reference."""
-    return next((reason.sentence for reason in Reason if reason == rollout.reason), "")
+    return Reason.meaning(rollout.reason)
 
 
 def _head(rollout: Rollout, paint: Paint, now: datetime, wide: int) -> list[str]:
