@@ -45,10 +45,16 @@ class Show:
             self.say(f"  {part}")
 
     def done(self, text: str) -> None:
-        self.say(f"  {self.paint('✓', 'green', 'bold')} {text}")
+        self._marked(self.paint("✓", "green", "bold"), text)
 
     def failed(self, text: str) -> None:
-        self.say(f"  {self.paint('✗', 'red', 'bold')} {text}")
+        self._marked(self.paint("✗", "red", "bold"), text)
+
+    def _marked(self, mark: str, text: str) -> None:
+        first, *more = textwrap.wrap(text, self.wide - 4) or [""]
+        self.say(f"  {mark} {first}")
+        for part in more:
+            self.say(f"    {part}")
 
     def lines(self, lines: Sequence[str]) -> None:
         for line in lines:

@@ -109,3 +109,19 @@ def test_counters_survive_table_and_listener_changes(
             "counters go on",
             lambda round_=round_: router.total("requests", arm="candidate") == round_ * mine,  # type: ignore[misc]
         )
+
+
+def test_what_has_no_arm_makes_no_series(new_router: NewRouter, stable_model: Model) -> None:
+    """A series without the label `arm` would look like one whose label was lost, and stop every analysis."""
+    router = new_router(table(None, known=(stable_model.backend,)))
+    assert get(router.port, headers={"x-user-id": "u1"}).status == 503
+    router.write(table(stable_model.backend, generation=2, testers=True))
+    forced = {"x-user-id": "u1", "x-crossfade-arm": "candidate"}
+    eventually("testers told", lambda: get(router.places.testers, headers=forced).status == 404)
+    with socket.create_connection((LOOPBACK, router.port)) as garbage:
+        garbage.sendall(b"GET / SPAM\r\n\r\n")
+        assert b" 400 " in garbage.recv(1000)
+    assert get(router.port, headers={"x-user-id": "u1"}).status == 200
+    eventually("the request of an arm counted", lambda: router.total("requests", arm="stable") == 1)
+    counted = [*router.counters("requests"), *router.counters("errors"), *router.counters("latency_us")]
+    assert {dict(labels).get("arm") for labels in counted} == {"stable"}

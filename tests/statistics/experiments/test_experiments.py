@@ -143,17 +143,33 @@ def test_a_past_bound_is_needed_for_every_past_look() -> None:
         monitoring.judge(DESIGN, [reading(1, 0.2), reading(1, 0.4)], [])
 
 
-def test_independent_increments_have_no_correlation_gap() -> None:
-    rng = np.random.default_rng(3)
+def correlated_looks(rng: np.random.Generator, carried: float) -> monitoring.CorrelationGap:
+    """Two looks of 100 buckets; `carried`: how much of a bucket's first half its second half takes back."""
     early, late = [], []
     for _ in range(2):
-        x1, x2 = np.full(400, 100.0), np.full(400, 100.0)
-        y1, y2 = rng.normal(1000, 30, 400), rng.normal(1000, 30, 400)
-        early.append(BucketSums(tuple(x1), tuple(y1)))
-        late.append(BucketSums(tuple(x1 + x2), tuple(y1 + y2)))
+        x1, x2 = np.full(100, 100.0), np.full(100, 100.0)
+        y1 = rng.normal(0, 30, 100)
+        y2 = rng.normal(0, 30, 100) - carried * y1
+        early.append(BucketSums(tuple(x1), tuple(1000 + y1)))
+        late.append(BucketSums(tuple(x1 + x2), tuple(2000 + y1 + y2)))
     gap = monitoring.correlation_gap((early[0], early[1]), (late[0], late[1]))
-    assert isinstance(gap, float)
-    assert abs(gap) < 0.08
+    assert isinstance(gap, monitoring.CorrelationGap)
+    return gap
+
+
+def test_independent_increments_have_a_correlation_gap_that_chance_explains() -> None:
+    rng = np.random.default_rng(3)
+    gaps = [correlated_looks(rng, carried=0.0) for _ in range(300)]
+    assert abs(np.mean([gap.value for gap in gaps])) < 0.01
+    # `noise` is three standard errors: the spread of the gaps themselves says whether it is.
+    assert np.mean([gap.noise for gap in gaps]) == pytest.approx(3 * np.std([gap.value for gap in gaps]), rel=0.15)
+    assert all(gap.harmless for gap in gaps)
+
+
+def test_looks_that_take_back_what_came_before_have_a_gap_beyond_chance() -> None:
+    rng = np.random.default_rng(5)
+    missed = [gap for gap in (correlated_looks(rng, carried=1.0) for _ in range(100)) if gap.harmless]
+    assert len(missed) <= 5
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from crossfade_analyzer.experiments.study import sign_of
 from crossfade_analyzer.statistics import split
 from crossfade_analyzer.statistics.arithmetic import threshold
 from crossfade_analyzer.statistics.experiments.contrast import pair
-from crossfade_analyzer.statistics.experiments.monitoring import CANONICAL_SLACK, correlation_gap
+from crossfade_analyzer.statistics.experiments.monitoring import correlation_gap
 from crossfade_analyzer.statistics.experiments.stability import Halves, stability
 from crossfade_analyzer.statistics.refusals import CannotJudge
 from crossfade_analyzer.statistics.scientific import normal_quantile
@@ -221,13 +221,14 @@ def _correlation(fold: Fold) -> Iterator[Check]:
         ]
         gap = correlation_gap((sides[0][0], sides[0][1]), (sides[1][0], sides[1][1]))
         if not isinstance(gap, CannotJudge):
-            passed = gap >= CANONICAL_SLACK
+            passed = gap.harmless
             yield Check(
                 name=CheckName.CORRELATION_GAP,
                 arm=arm.name,
                 passed=passed,
                 blocking=False,
-                message=f"{metric.name}, {arm.name}: looks are correlated by {gap:+.3f} against independent increments"
+                message=f"{metric.name}, {arm.name}: the first and the last look are correlated by {gap.value:+.2f} "
+                f"against independent increments, of which {gap.noise:.2f} may be chance"
                 + ("" if passed else "; bounds of earlier looks may be too low"),
             )
 

@@ -139,6 +139,7 @@ class CheckFinding(SpecModel):
 
     name: Word = Field(description="The check.")
     passed: StrictBool = Field(description="Whether it passed.")
+    blocking: StrictBool = Field(default=True, description="Whether a failure forbids the use of the result.")
     message: Message = Field(default="", description="What was found.")
 
 

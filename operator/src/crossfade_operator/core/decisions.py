@@ -29,7 +29,7 @@ from crossfade_operator.api.modelrollout_status import MetricResult as MetricRow
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.checks import BLIND
 from crossfade_operator.core.rollout.records import RULE, number_of
-from crossfade_operator.core.rollout.view import View
+from crossfade_operator.core.rollout.view import Pods, View
 
 _BY_EVIDENCE = (Action.ADVANCE, Action.HOLD, Action.PROMOTE, Action.ROLLBACK, Action.APPROVE)
 _TO_STABLE = (Action.PROMOTE, Action.RESTORE)
@@ -172,6 +172,7 @@ def _checks(view: View, revision: str) -> Iterator[CheckFinding]:
     pods = view.pods_of(revision)
     said = pods.trouble or f"{pods.ready} of {pods.wanted} pods are ready"
     yield CheckFinding(name="PodsReady", passed=pods.all_ready, message=said)
+    yield _several_pods(pods)
     confirmed = view.routes.confirmed
     told = "every ready router runs the newest table" if confirmed else "not every ready router runs the newest table"
     yield CheckFinding(name="RoutersConfirmed", passed=confirmed, message=told)
@@ -182,3 +183,15 @@ def _checks(view: View, revision: str) -> Iterator[CheckFinding]:
         yield CheckFinding(name="EvidenceComplete", passed=reason not in BLIND, message=answer.message)
         if mismatch or reason not in BLIND:
             yield CheckFinding(name="SampleRatio", passed=not mismatch, message=answer.message if mismatch else "")
+
+
+def _several_pods(pods: Pods) -> CheckFinding:
+    """With one pod, its node and its version are the same thing to every metric."""
+    alone = pods.wanted == 1
+    advice = "the candidate has a single pod, so a bad node looks like a bad version; give spec.replicas 2 or more"
+    return CheckFinding(
+        name="SeveralPods",
+        passed=not alone,
+        blocking=False,
+        message=advice if alone else f"the candidate has {pods.wanted} pods",
+    )

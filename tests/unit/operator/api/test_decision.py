@@ -19,7 +19,7 @@ RECORD: dict[str, Any] = {
     "at": "2027-01-01T00:00:00.000000Z",
     "step": 0,
     "results": [{"name": "latency", "role": "Deterioration", "verdict": "Proven", "estimate": "1.01", "message": ""}],
-    "checks": [{"name": "SampleRatio", "passed": True, "message": ""}],
+    "checks": [{"name": "SampleRatio", "passed": True, "blocking": True, "message": ""}],
     "reviews": [{"name": "r", "reviewer": "bo@example.com", "verdict": "Dissent", "reason": "too soon"}],
     "retainUntil": "2029-01-01T00:00:00.000000Z",
 }

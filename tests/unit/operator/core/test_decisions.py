@@ -12,7 +12,18 @@ from crossfade_operator.api.decision import Basis, CheckFinding, DecisionSpec, R
 from crossfade_operator.api.modelendpoint_status import Route
 from crossfade_operator.api.modelrollout_status import Action, ArmResult, Decision, MetricResult, Role, Verdict
 from crossfade_operator.core.decisions import About, checks_of, decision_object, pending
-from tests.unit.operator.core.rollout.views import CANDIDATE, DIGEST, GONE, HALF, PROVEN, blind, candidate, spec, view
+from tests.unit.operator.core.rollout.views import (
+    CANDIDATE,
+    DIGEST,
+    GONE,
+    HALF,
+    ONE,
+    PROVEN,
+    blind,
+    candidate,
+    spec,
+    view,
+)
 from tests.unit.operator.core.rollout.views import status as rollout_status
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -114,7 +125,7 @@ def test_a_promotion_is_told_whole() -> None:
                 "message": "ok",
             }
         ],
-        "checks": [{"name": "PodsReady", "passed": True, "message": ""}],
+        "checks": [{"name": "PodsReady", "passed": True, "blocking": True, "message": ""}],
         "reviews": [{"name": "r1", "reviewer": "ben", "verdict": "Dissent", "reason": "too early"}],
         "supersedes": "ranker-000002",
         "previousRoute": {"generation": 7, "digest": "sha256:aa", "decision": "ranker-000002"},
@@ -195,6 +206,7 @@ def test_those_beyond_the_recorded_number_are_pending(recorded: int, left: list[
             id="the split is wrong",
         ),
         pytest.param(view(candidate(), evaluation=GONE), ["EvidenceComplete"], id="the analyzer is gone"),
+        pytest.param(view(candidate(), evaluation=PROVEN, pods=ONE), ["SeveralPods"], id="a single pod"),
     ],
 )
 def test_checks(seen: Any, failed: list[str]) -> None:
@@ -203,3 +215,10 @@ def test_checks(seen: Any, failed: list[str]) -> None:
 
 def test_without_a_candidate_nothing_is_checked() -> None:
     assert checks_of(view()) == ()
+
+
+def test_a_single_pod_is_told_and_forbids_nothing() -> None:
+    (told,) = [check for check in checks_of(view(candidate(), pods=ONE)) if not check.passed]
+    assert not told.blocking
+    assert "bad node" in told.message
+    assert "spec.replicas" in told.message

@@ -13,8 +13,9 @@ from crossfade_analyzer.statistics.experiments.spending import Spending
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 from crossfade_analyzer.statistics.scientific import normal_from_student
 
-# Estimated correlation of two looks' estimates may fall short of sqrt(I_s/I_t) by this much before we warn.
+# The correlation of two looks' estimates may fall short of sqrt(I_s/I_t) by this much, beyond chance, before we warn.
 CANONICAL_SLACK = -0.05
+_NOISE_ERRORS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,19 @@ class Design:
             "Divide by user-days or requests instead, or use a fixed horizon.",
             "metric",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CorrelationGap:
+    """corr(estimate_s, estimate_t) - sqrt(I_s/I_t), and how far chance alone may take it: three standard errors."""
+
+    value: float
+    noise: float
+
+    @property
+    def harmless(self) -> bool:
+        """Increments are as independent as the bounds assume, as far as anybody can tell."""
+        return self.value + self.noise >= CANONICAL_SLACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +117,15 @@ def increasing(fractions: Sequence[float]) -> list[float]:
     return seen
 
 
-def correlation_gap(early: tuple[BucketSums, BucketSums], late: tuple[BucketSums, BucketSums]) -> float | CannotJudge:
-    """corr(estimate_s, estimate_t) - sqrt(I_s/I_t) from bucket influence functions of (control, treatment).
+def correlation_gap(
+    early: tuple[BucketSums, BucketSums], late: tuple[BucketSums, BucketSums]
+) -> CorrelationGap | CannotJudge:
+    """The gap from bucket influence functions u, v of (control, treatment) at an early and a late look.
 
-    Zero when increments are independent, as the bounds assume; below `CANONICAL_SLACK`, warn.
+    Zero when increments are independent: then v and u - v are uncorrelated, and the gap is the sum of v (u - v) over
+    the square root of sum u^2 sum v^2, with the sum of (v (u - v))^2 as the variance of its numerator.
     """
-    products = [0.0, 0.0, 0.0]
+    products, spread = [0.0, 0.0, 0.0], 0.0
     for first, second in zip(early, late, strict=True):
         a, b = _influence(first), _influence(second)
         if isinstance(a, CannotJudge):
@@ -118,10 +135,12 @@ def correlation_gap(early: tuple[BucketSums, BucketSums], late: tuple[BucketSums
         products[0] += sum(u * v for u, v in zip(a, b, strict=True))
         products[1] += sum(u * u for u in a)
         products[2] += sum(v * v for v in b)
+        spread += sum((v * (u - v)) ** 2 for u, v in zip(a, b, strict=True))
     cross, early_variance, late_variance = products
     if not early_variance > 0 or not late_variance > 0:
         return CannotJudge(Refusal.DEGENERATE, "Nothing varies between buckets at one of the looks.", "y")
-    return cross / sqrt(early_variance * late_variance) - sqrt(late_variance / early_variance)
+    scale = sqrt(early_variance * late_variance)
+    return CorrelationGap((cross - late_variance) / scale, _NOISE_ERRORS * sqrt(spread) / scale)
 
 
 def _influence(arm: BucketSums) -> list[float] | CannotJudge:

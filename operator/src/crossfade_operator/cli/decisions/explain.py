@@ -8,8 +8,9 @@ from datetime import datetime
 from crossfade_operator.cli.decisions import sentences, words
 from crossfade_operator.cli.decisions.sentences import Directions
 from crossfade_operator.cli.decisions.view import Decision, Note
+from crossfade_operator.cli.experiments.render import check_lines
 from crossfade_operator.cli.paint import Paint
-from crossfade_operator.cli.text import blocks, item, moment, paragraph, several, short, wrapped
+from crossfade_operator.cli.text import blocks, item, moment, paragraph, several, short
 
 _MARKS = {"Dissent": ("red", "bold"), "RequestChanges": ("yellow",), "Approve": ("green",)}
 
@@ -84,11 +85,7 @@ def _results(decision: Decision, directions: Directions, paint: Paint, wide: int
 def _checks(decision: Decision, paint: Paint, wide: int) -> list[str]:
     if not decision.checks:
         return []
-    lines = [paint("Whether the comparison can be trusted", "bold")]
-    for check in decision.checks:
-        said = f": {check.message}" if check.message else ""
-        lines += wrapped("  passed  " if check.passed else "  FAILED  ", check.name + said, wide, indent=10)
-    return lines
+    return [paint("Whether the comparison can be trusted", "bold"), *check_lines(decision.checks, wide)]
 
 
 def _reviews(title: str, notes: tuple[Note, ...], paint: Paint, wide: int) -> list[str]:

@@ -165,11 +165,13 @@ def _had_it_passed(finding: Finding, effect: Effect) -> str | None:
 
 
 def _by_checks(decision: Decision) -> Iterator[str]:
-    failed = [check.name for check in decision.checks if not check.passed]
+    """Only checks that forbid the use of a result could have changed what was decided."""
+    blocking = [check for check in decision.checks if check.blocking]
+    failed = [check.name for check in blocking if not check.passed]
     if failed:
         yield f"The {'checks' if len(failed) > 1 else 'check'} {listed(failed)} passed."
-    elif decision.checks and decision.recommendation in WENT_ON:
-        yield f"A check failed ({listed([check.name for check in decision.checks], 'or')}): no result may be used then."
+    elif blocking and decision.recommendation in WENT_ON:
+        yield f"A check failed ({listed([check.name for check in blocking], 'or')}): no result may be used then."
 
 
 def _by_exclusions(decision: Decision) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from crossfade_operator.api.quantities import Duration
-from crossfade_operator.cli.experiments.view import EXPOSED, Arm, Experiment, Result
+from crossfade_operator.cli.experiments.view import EXPOSED, Arm, Check, Experiment, Result
 from crossfade_operator.cli.paint import Paint
 from crossfade_operator.cli.text import blocks, fitting, percents, short, span, table, wrapped
 from crossfade_operator.core.experiment.reasons import Reason
@@ -232,12 +232,16 @@ def _evidence(experiment: Experiment, treatment: str, paint: Paint, wide: int) -
 
 
 def _checks(experiment: Experiment, paint: Paint, wide: int) -> list[str]:
-    if not experiment.checks:
-        return []
-    lines = [paint("checks", "bold")]
-    for check in experiment.checks:
+    return [paint("checks", "bold"), *check_lines(experiment.checks, wide)] if experiment.checks else []
+
+
+def check_lines(checks: Iterable[Check], wide: int) -> list[str]:
+    """Each check with how it came out: only what forbids the use of a result shouts."""
+    lines: list[str] = []
+    for check in checks:
+        came_out = "passed" if check.passed else "FAILED" if check.blocking else "warns"
         said = f": {check.message}" if check.message else ""
-        lines += wrapped("  passed  " if check.passed else "  FAILED  ", check.name + said, wide, indent=10)
+        lines += wrapped(f"  {came_out:<6}  ", check.name + said, wide, indent=10)
     return lines
 
 

@@ -61,6 +61,8 @@ class Check:
     name: str
     passed: bool
     message: str
+    blocking: bool = True
+    """While it fails, no result may be used; another one's failure is a warning."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def bound_of(use: Obj) -> str:
 def checks_of(entries: object) -> tuple[Check, ...]:
     """Checks as a status or a Decision holds them."""
     return tuple(
-        Check(entry.get("name", ""), bool(entry.get("passed")), entry.get("message") or "")
+        Check(entry.get("name", ""), bool(entry.get("passed")), entry.get("message") or "", entry.get("blocking", True))
         for entry in entries  # type: ignore[attr-defined]
     )
 

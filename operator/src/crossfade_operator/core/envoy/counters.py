@@ -21,6 +21,10 @@ _BROKEN_OFF = ["UC", "UR", "UT", "LR", "UPE", "UMSDR"]
 """The upstream's side ended the answer early. A client that went away (DC) is not among them: that says nothing about
 the model, and what the client waited for is in the latency."""
 
+_HAS_ARM: Json = {"header_filter": {"header": {"name": ARM_HEADER, "present_match": True}}}
+"""What no arm was found for is not counted: what the router refuses by itself (no HTTP, no revision yet, a tester's
+unknown arm) would make series without the label `arm`, which to a reader is a label that somebody has removed."""
+
 
 def loggers(table: RoutingTable) -> list[Json]:
     """The access loggers of the users' and the testers' listener."""
@@ -66,7 +70,8 @@ def _rewards(table: RoutingTable) -> Iterator[Json]:
 def _logger(counters: list[Json], when: Json | None = None) -> Json:
     scope = {"prefix": PREFIX, "sharing_name": PREFIX, "max_counters": _MOST_SERIES}
     config = typed("envoy.extensions.access_loggers.stats.v3.Config", stats_scope=scope, counters=counters)
-    return {"name": _LOGGER, "typed_config": config, **({"filter": when} if when else {})}
+    condition = {"and_filter": {"filters": [when, _HAS_ARM]}} if when else _HAS_ARM
+    return {"name": _LOGGER, "typed_config": config, "filter": condition}
 
 
 def _counter(table: RoutingTable, name: str, value: Json, **more: str) -> Json:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from crossfade_analyzer.contract import (
+    Check,
     ExperimentEvaluation,
     ExperimentMetricResult,
     ExperimentReason,
@@ -61,16 +63,32 @@ def judged(view: View, turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
     since = status.recommended_at if same else view.now
     return counted(turn, evaluation).set(
         results=tuple(_row(result) for result in evaluation.metrics if result.role.value in set(MetricRole)),
-        checks=tuple(
-            CheckFinding(name=check.name.value, passed=check.passed, message=check.message)
-            for check in evaluation.checks
-        ),
+        checks=checks_of(evaluation.checks),
         recommendation=recommendation,
         treatment=evaluation.treatment if recommendation else None,
         recommended_at=since if recommendation else None,
         outcome=Outcome(evaluation.outcome.value),
         without_exclusions=_summary(evaluation.without_exclusions),
         final=evaluation.final,
+    )
+
+
+def checks_of(checks: Iterable[Check]) -> tuple[CheckFinding, ...]:
+    """One finding for each name, whatever the number of arms and metrics: it failed where any of them did, and says
+    what was found of those, or of all."""
+    named: dict[str, list[Check]] = {}
+    for check in checks:
+        named.setdefault(check.name.value, []).append(check)
+    return tuple(_together(name, group) for name, group in named.items())
+
+
+def _together(name: str, group: list[Check]) -> CheckFinding:
+    failed = [check for check in group if not check.passed]
+    return CheckFinding(
+        name=name,
+        passed=not failed,
+        blocking=any(check.blocking for check in failed or group),
+        message="; ".join(check.message for check in failed or group),
     )
 
 

@@ -76,3 +76,12 @@ def test_colours_change_no_word(record: Record) -> None:
     assert "\x1b[" in painted
     plain = "\n".join(explain.page(decision, (), DIRECTIONS, Paint(on=False), 200))
     assert re.sub(r"\x1b\[[0-9;]*m", "", painted) == plain
+
+
+def test_a_check_that_only_warns_could_not_have_changed_the_decision(record: Record) -> None:
+    obj = record("shipped")
+    gap = {"name": "CorrelationGap", "passed": False, "blocking": False, "message": "bounds may be too low"}
+    obj["spec"]["checks"].append(gap)
+    page = _page(obj)
+    assert "  warns   CorrelationGap: bounds may be too low\n" in page
+    assert "A check failed (SampleRatio or Fallback)" in " ".join(page.split())

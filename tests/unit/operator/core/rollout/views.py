@@ -68,6 +68,7 @@ def status(one: Candidate | None = None, **fields: Any) -> ModelRolloutStatus:
 
 READY = Pods(wanted=2, ready=2, current=True)
 HALF = Pods(wanted=2, ready=1, current=True)
+ONE = Pods(wanted=1, ready=1, current=True)
 NONE = Pods(wanted=2, ready=0, current=True)
 CRASHING = Pods(wanted=2, ready=0, current=True, crashing="container model is in CrashLoopBackOff")
 
