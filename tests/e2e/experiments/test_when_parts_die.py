@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,6 +198,8 @@ def _kill_stable(scene: Scene, revision: str) -> None:
         "patch", "modelrollout", ENDPOINT, "--namespace", scene.name, "--type=merge", '--patch={"spec":{"replicas":2}}'
     )
     pods = scene.wait("two stable pods", lambda: _ready(scene, revision, 2), 120)
+    # A pod is ready before cluster DNS names it: were it killed until then, the routers would know of no other.
+    scene.wait("every router to know both", lambda: _routers_know(scene, revision, 2), 60)
     scene.stage.kill_program(pods[0], "crossfade-serving")
     scene.wait("two stable pods again", lambda: _ready(scene, revision, 2), 120)
 
@@ -207,6 +210,18 @@ def _ready(scene: Scene, revision: str, wanted: int) -> list[dict[str, object]]:
     if len(pods) < wanted:
         raise NotYetError(f"{len(pods)} pods are ready")
     return pods
+
+
+def _routers_know(scene: Scene, revision: str, wanted: int) -> None:
+    """Every router finds so many healthy pods behind the name of stable."""
+    for pod in scene.stage.pods(scene.name, "crossfade.dev/component=router"):
+        where = f"/api/v1/namespaces/{scene.name}/pods/{pod['metadata']['name']}:9902/proxy/metrics"
+        metrics = scene.stage.kube.kubectl("get", "--raw", where)
+        healthy = re.findall(
+            rf'^envoy_cluster_membership_healthy{{.*envoy_cluster_name="{revision}".*}} (\d+)$', metrics, re.MULTILINE
+        )
+        if healthy != [str(wanted)]:
+            raise NotYetError(f"{pod['metadata']['name']} finds {healthy or 'no cluster'}")
 
 
 def _restart_a_router(scene: Scene) -> None:
