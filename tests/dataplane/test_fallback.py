@@ -63,7 +63,8 @@ def test_a_posted_request_is_sent_again_with_its_body(
 def test_a_body_is_sent_again_only_if_the_router_could_keep_it(
     new_router: NewRouter, new_model: NewModel, stable_model: Model, size: int, covered: bool
 ) -> None:
-    failing = new_model("failing", status=500)
+    # It fails after a while: what fails before the body has come can always be tried again.
+    failing = new_model("failing", status=500, delay=0.5)
     router = new_router(table(stable_model.backend, slices=(candidate(failing.backend, 950),)))
     unit = next(f"u{n}" for n in range(100) if assign(SALT, f"u{n}").position < 950)
     with contextlib.closing(Connection(router.port)) as connection:
