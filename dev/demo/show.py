@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from crossfade_operator.cli.paint import Paint, width
+from crossfade_operator.cli.text import wrapped
 
 _QUIET_SECONDS = 10.0
 """Where lines cannot be redrawn, a changing one is printed this often."""
@@ -45,16 +46,15 @@ class Show:
             self.say(f"  {part}")
 
     def done(self, text: str) -> None:
-        self._marked(self.paint("✓", "green", "bold"), text)
+        self._marked("✓", "green", text)
 
     def failed(self, text: str) -> None:
-        self._marked(self.paint("✗", "red", "bold"), text)
+        self._marked("✗", "red", text)
 
-    def _marked(self, mark: str, text: str) -> None:
-        first, *more = textwrap.wrap(text, self.wide - 4) or [""]
-        self.say(f"  {mark} {first}")
-        for part in more:
-            self.say(f"    {part}")
+    def _marked(self, mark: str, colour: str, text: str) -> None:
+        first, *more = wrapped(f"  {mark} ", text, self.wide)
+        for line in (first.replace(mark, self.paint(mark, colour, "bold"), 1), *more):
+            self.say(line)
 
     def lines(self, lines: Sequence[str]) -> None:
         for line in lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crossfade_operator.adapters.routers import HEALTHY, OPS_PORT
 from dev.cluster.waiting import NotYetError
 from dev.demo.kube import ENDPOINT, SYSTEM
 from dev.demo.traffic import Traffic
@@ -215,13 +215,10 @@ def _ready(scene: Scene, revision: str, wanted: int) -> list[dict[str, object]]:
 def _routers_know(scene: Scene, revision: str, wanted: int) -> None:
     """Every router finds so many healthy pods behind the name of stable."""
     for pod in scene.stage.pods(scene.name, "crossfade.dev/component=router"):
-        where = f"/api/v1/namespaces/{scene.name}/pods/{pod['metadata']['name']}:9902/proxy/metrics"
-        metrics = scene.stage.kube.kubectl("get", "--raw", where)
-        healthy = re.findall(
-            rf'^envoy_cluster_membership_healthy{{.*envoy_cluster_name="{revision}".*}} (\d+)$', metrics, re.MULTILINE
-        )
-        if healthy != [str(wanted)]:
-            raise NotYetError(f"{pod['metadata']['name']} finds {healthy or 'no cluster'}")
+        where = f"/api/v1/namespaces/{scene.name}/pods/{pod['metadata']['name']}:{OPS_PORT}/proxy/metrics"
+        healthy = dict(HEALTHY.findall(scene.stage.kube.kubectl("get", "--raw", where)))
+        if healthy.get(revision) != str(wanted):
+            raise NotYetError(f"{pod['metadata']['name']} finds {healthy}")
 
 
 def _restart_a_router(scene: Scene) -> None:

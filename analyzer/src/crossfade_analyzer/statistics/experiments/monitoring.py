@@ -14,7 +14,7 @@ from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 from crossfade_analyzer.statistics.scientific import normal_from_student
 
 # The correlation of two looks' estimates may fall short of sqrt(I_s/I_t) by this much, beyond chance, before we warn.
-CANONICAL_SLACK = -0.05
+_CANONICAL_SLACK = -0.05
 _NOISE_ERRORS = 3.0
 
 
@@ -51,7 +51,7 @@ class CorrelationGap:
     @property
     def harmless(self) -> bool:
         """Increments are as independent as the bounds assume, as far as anybody can tell."""
-        return self.value + self.noise >= CANONICAL_SLACK
+        return self.value + self.noise >= _CANONICAL_SLACK
 
 
 @dataclass(frozen=True, slots=True)
