@@ -16,8 +16,10 @@ import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -150,6 +152,7 @@ class Model:
     delay: float = 0.0
     port: int = 0
     admin: int = 0
+    address: str = LOOPBACK
     envoy: Envoy | None = None
 
     def __post_init__(self) -> None:
@@ -193,7 +196,7 @@ class Model:
                 "listeners": [
                     {
                         "name": "model",
-                        "address": _address(self.port),
+                        "address": _address(self.port, self.address),
                         "filter_chains": [{"filters": [_manager(self._routes(headers), self._filters())]}],
                     }
                 ]
@@ -219,15 +222,55 @@ class Model:
         return [{"name": "envoy.filters.http.fault", "typed_config": {"@type": kind, "delay": wait}}]
 
 
+class Resolver:
+    """A DNS server on loopback: every name has these `addresses`, as a headless Service has those of its pods."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((LOOPBACK, 0))
+        self._thread = threading.Thread(target=self._answer, daemon=True)
+        self._thread.start()
+
+    def asked_by(self, bootstrap: str) -> str:
+        """The router's bootstrap, asking here instead of whom the machine asks."""
+        kind = "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"
+        here = {"@type": kind, "resolvers": [_address(self._socket.getsockname()[1])]}
+        resolver = {"name": "envoy.network.dns_resolver.cares", "typed_config": here}
+        return yaml.safe_dump({**yaml.safe_load(bootstrap), "typed_dns_resolver_config": resolver})
+
+    def stop(self) -> None:
+        self._socket.sendto(b"", self._socket.getsockname())
+        self._thread.join(timeout=10)
+        self._socket.close()
+
+    def _answer(self) -> None:
+        while (asked := self._socket.recvfrom(512))[0]:
+            query, client = asked
+            end = query.index(b"\0", 12) + 5  # The name, its closing zero, type and class.
+            is_a = query[end - 4 : end - 2] == b"\0\1"
+            found = [socket.inet_aton(address) for address in self.addresses] if is_a else []
+            head = query[:2] + struct.pack(">HHHHH", 0x8180, 1, len(found), 0, 0)
+            records = (struct.pack(">HHHIH", 0xC00C, 1, 1, 1, 4) + address for address in found)
+            self._socket.sendto(head + query[12:end] + b"".join(records), client)
+
+
 class Router:
     """The router of an endpoint, with its ConfigMap mounted as the kubelet mounts it."""
 
-    def __init__(self, directory: Path, table: RoutingTable, concurrency: int = 1, start: type[Envoy] = Envoy) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        table: RoutingTable,
+        concurrency: int = 1,
+        start: type[Envoy] = Envoy,
+        resolver: Resolver | None = None,
+    ) -> None:
         http_port, testers, ops, admin = free_ports(4)
         self.mount = directory / "crossfade"
         self.mount.mkdir(parents=True)
         self.places = Places(LOOPBACK, http_port, testers, ops, admin, str(self.mount))
-        self.concurrency, self._make = concurrency, start
+        self.concurrency, self._make, self._resolver = concurrency, start, resolver
         self.write(table, wait=False)
         self.envoy = self._start()
 
@@ -242,6 +285,8 @@ class Router:
 
     def write_files(self, files: dict[str, str]) -> None:
         """Swap the `..data` link, as the kubelet does when a ConfigMap has changed."""
+        if self._resolver:
+            files = {**files, "envoy.yaml": self._resolver.asked_by(files["envoy.yaml"])}
         version = f"..v{secrets.token_hex(6)}"
         (self.mount / version).mkdir()
         for name, text in files.items():
@@ -291,8 +336,8 @@ class Router:
         ).wait_ready()
 
 
-def _address(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": LOOPBACK, "port_value": port}}
+def _address(port: int, address: str = LOOPBACK) -> dict[str, Any]:
+    return {"socket_address": {"address": address, "port_value": port}}
 
 
 def _manager(routes: list[dict[str, Any]], filters: list[dict[str, Any]]) -> dict[str, Any]:

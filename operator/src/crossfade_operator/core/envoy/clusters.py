@@ -29,9 +29,10 @@ _UPSTREAM_IDLE = "4s"
 """Below the 5 s after which common Python servers close an idle connection, so that the router never sends a request
 into a connection that is being closed."""
 
-_SAFE_RETRIES = "connect-failure,refused-stream,reset-before-request"
-"""What a model server has certainly not seen."""
-_FALLBACK = "5xx,reset,connect-failure,refused-stream"
+_OTHER_POD = "reset,connect-failure,refused-stream"
+"""No answer came: the pod is gone, or the try took too long. A model's own error is an answer and stays as it is."""
+_STABLE_RETRIES = 2
+_FALLBACK = f"5xx,{_OTHER_POD}"
 _GRPC_FALLBACK = f"{_FALLBACK},unavailable,internal,deadline-exceeded,resource-exhausted"
 
 _OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -41,6 +42,9 @@ _RESOLVED_OFTEN = typed(
     dns_failure_refresh_rate={"base_interval": "1s", "max_interval": "2s"},
     dns_lookup_family="V4_PREFERRED",
 )
+_FOLLOW_HEALTH = {"ignore_new_hosts_until_first_hc": True, "update_merge_window": "0s"}
+"""By default Envoy keeps changes of health back for up to a second after the last one: a pod that dies right after
+another became ready would get requests all that time, although it is known to be dead."""
 _BACK_OFF = {"base_interval": "0.005s", "max_interval": "0.05s"}
 
 
@@ -120,7 +124,7 @@ def _stable_cluster(table: RoutingTable, backend: Backend, grpc: bool) -> Json:
     return {
         **_pods(table, backend, stable_name(backend, grpc), grpc),
         **_protocol(grpc, retry_policy=_stable_retries()),
-        "common_lb_config": {"ignore_new_hosts_until_first_hc": True},
+        "common_lb_config": _FOLLOW_HEALTH,
         "outlier_detection": {
             "split_external_local_origin_errors": True,
             "consecutive_local_origin_failure": 3,
@@ -141,7 +145,7 @@ def _slice_cluster(table: RoutingTable, backend: Backend, grpc: bool) -> Json:
     return {
         **_pods(table, backend, slice_name(backend, grpc), grpc),
         **_protocol(grpc),
-        "common_lb_config": {"ignore_new_hosts_until_first_hc": True, "healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": {**_FOLLOW_HEALTH, "healthy_panic_threshold": {"value": 0}},
         "outlier_detection": {
             "consecutive_5xx": 5,
             "enforcing_success_rate": 0,
@@ -170,12 +174,12 @@ def _mirror_cluster(backend: Backend, stable: Backend, grpc: bool) -> Json:
         "disable_shadow_host_suffix_append": True,
         "request_headers_mutations": [{"append": mark}],
     }
-    name, members = mirror_name(backend, stable, grpc), [stable_name(stable, grpc)]
+    name, members = mirror_name(backend, stable, grpc), [stable_name(stable, grpc)] * (1 + _STABLE_RETRIES)
     return _composite(name, members, grpc, retry_policy=_stable_retries(), request_mirror_policies=[copy])
 
 
 def _composite(name: str, members: list[str], grpc: bool, **options: object) -> Json:
-    """A cluster whose first try goes to the first member, the second to the second."""
+    """A cluster whose first try goes to the first member, the second to the second, and so on; a try more fails."""
     config = typed(
         "envoy.extensions.clusters.composite.v3.ClusterConfig", clusters=[{"name": member} for member in members]
     )
@@ -192,8 +196,8 @@ def _composite(name: str, members: list[str], grpc: bool, **options: object) -> 
 def _stable_retries() -> Json:
     other_pod = typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")
     return {
-        "retry_on": _SAFE_RETRIES,
-        "num_retries": 2,
+        "retry_on": _OTHER_POD,
+        "num_retries": _STABLE_RETRIES,
         "retry_host_predicate": [{"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": other_pod}],
         "host_selection_retry_max_attempts": 5,
         "retry_back_off": _BACK_OFF,
