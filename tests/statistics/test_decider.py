@@ -146,6 +146,14 @@ def test_other_simulators_may_be_odd(looks: list[dict[str, Any]], expected: str 
     assert played(looks, name) == expected
 
 
+@pytest.mark.parametrize("odd", [0.5, float("nan"), float("inf")])
+def test_parts_of_an_event_are_refused(odd: float) -> None:
+    broken = look(0, np.random.default_rng(3), kind=float)
+    broken.err[1, 7] = odd
+    with pytest.raises(ValueError, match=f"whole numbers per arm and bucket, not {odd}"):
+        decider(None)["crossfade"](broken, {})
+
+
 def test_everything_failing_in_both_arms_is_no_regression() -> None:
     assert played([{"rate": 1.0}] * 20) is None
 

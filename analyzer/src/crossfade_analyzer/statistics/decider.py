@@ -93,9 +93,14 @@ def _bins(look: Any) -> tuple[int, ...]:
 
 def _slower(lat: Any, j: int) -> PerArm:
     """Requests slower than the upper bound of bin `j`, per arm and bucket."""
-    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2, dtype=np.int64))
+    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2))
 
 
 def _rows(array: Any) -> PerArm:
-    control, candidate = (tuple(row) for row in np.asarray(array).astype(np.int64).tolist())
+    given = np.asarray(array)
+    with np.errstate(invalid="ignore"):
+        counts = given.astype(np.int64)
+    if not np.array_equal(counts, given):
+        raise ValueError(f"a look holds whole numbers per arm and bucket, not {given[counts != given][0]}")
+    control, candidate = (tuple(row) for row in counts.tolist())
     return control, candidate
