@@ -71,7 +71,9 @@ def test_killing_a_pod_of_stable_under_load_fails_no_request(
             # At once afterwards the next one dies: what is known of one pod must not delay what is learnt of another.
             wait_healthy(router, 2)
     assert (load.failed, load.broken) == (0, [])
-    assert sum(router.envoy_stat("cluster.*upstream_rq_retry$").values()) > 0, "nothing was tried again, so nothing was shown"
+    assert sum(router.envoy_stat("cluster.*upstream_rq_retry$").values()) > 0, (
+        "nothing was tried again, so nothing was shown"
+    )
 
 
 def test_a_dead_pod_is_left_alone_at_once(new_router: NewRouter, pods: Pods) -> None:

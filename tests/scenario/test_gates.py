@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from crossfade_operator.api.meta import rfc3339
-from tests.scenario.world import START, World, endpoint, experiment, harmful, revision, rollout, undecided
+from tests.scenario.parts import harmful, undecided
+from tests.scenario.world import START, World, endpoint, experiment, revision, rollout
 
 STEPS = [
     {"slice": "1%", "hold": "1m", "minRequests": 100},

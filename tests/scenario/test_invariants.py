@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from crossfade_operator.api.meta import rfc3339
 from crossfade_operator.core.routing import name_of_arm
 from tests.fakes.cluster import Crash
-from tests.scenario import world as scripted
+from tests.scenario import parts as scripted
 from tests.scenario.world import KEY, STEPS, World, endpoint, experiment, revision, rollout
 
 IMAGES = ("v1", "v2", "v3")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from crossfade_operator.ports.cluster import Unreachable
-from tests.scenario.world import World, harmful, revision, rollout, undecided
+from tests.scenario.parts import harmful, undecided
+from tests.scenario.world import World, revision, rollout
 
 
 @pytest.fixture

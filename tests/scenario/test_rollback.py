@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from crossfade_analyzer.contract import Step
-from tests.scenario import world as scripted
-from tests.scenario.world import World, rollout
+from tests.scenario import parts as scripted
+from tests.scenario.world import World, endpoint, revision, rollout
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ async def test_a_candidate_that_never_gets_ready_never_gets_a_slice() -> None:
     world.apply(rollout("v1", progressDeadline="5m"))
     await world.until_phase("Promoted")
     stable = world.status.stable_revision
-    world.broken.add(scripted.revision("v2"))
+    world.broken.add(revision("v2"))
     world.apply(rollout("v2", progressDeadline="5m"))
     await world.until_phase("RolledBack")
     assert world.status.reason == "ProgressDeadlineExceeded"
@@ -190,20 +190,20 @@ async def test_after_the_rollback_window_the_old_template_takes_the_steps_again(
 async def test_a_candidate_on_the_holdouts_revision_can_be_withdrawn_and_the_next_one_tried() -> None:
     """The holdout goes on routing to it for months: the candidate's end must not wait for that."""
     world = World()
-    world.apply(scripted.endpoint(holdout={"slice": "1%", "until": "2027-01-01T00:00:00Z"}))
+    world.apply(endpoint(holdout={"slice": "1%", "until": "2027-01-01T00:00:00Z"}))
     world.apply(rollout("v1", rollbackWindow="1m", scaleDownDelay="1m"))
     await world.until_phase("Promoted")
     world.apply(rollout("v2", rollbackWindow="1m", scaleDownDelay="1m"))
-    await world.run(until=lambda: world.status.stable_revision == scripted.revision("v2"))
+    await world.run(until=lambda: world.status.stable_revision == revision("v2"))
     await world.run(seconds=600)
     world.apply(rollout("v1", rollbackWindow="1m", scaleDownDelay="1m"))
     await world.until_step(1)
     world.annotate("abort", "now")
     await world.run(seconds=600)
     assert world.status.candidate is None
-    assert world.deployed()[scripted.revision("v1")] == 2, "the holdout's users are still served by it"
+    assert world.deployed()[revision("v1")] == 2, "the holdout's users are still served by it"
     world.apply(rollout("v3"))
-    await world.run(until=lambda: world.status.stable_revision == scripted.revision("v3"))
+    await world.run(until=lambda: world.status.stable_revision == revision("v3"))
 
 
 async def test_the_stable_template_after_a_rollback_is_up_to_date(moving: World) -> None:
@@ -226,11 +226,11 @@ async def test_of_many_that_are_kept_warm_the_first_to_end_give_way() -> None:
         world.annotate("abort", str(number))
         await world.run(seconds=5)
     await world.run(seconds=60)
-    warm = [scripted.revision(f"v{number}") for number in range(13, 21)]
+    warm = [revision(f"v{number}") for number in range(13, 21)]
     assert [entry.revision for entry in world.status.retiring] == warm
-    assert set(world.deployed()) == {scripted.revision("v0"), *warm}, "what was forgotten was cleaned up"
+    assert set(world.deployed()) == {revision("v0"), *warm}, "what was forgotten was cleaned up"
     await world.run(seconds=25 * 3600)
-    assert set(world.deployed()) == {scripted.revision("v0")}
+    assert set(world.deployed()) == {revision("v0")}
 
 
 async def test_a_request_of_any_length_is_met_once(moving: World) -> None:

@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from crossfade_analyzer.contract import Evaluation, EvaluationRequest, Reason, Verdict
-from tests.scenario import world as scripted
-from tests.scenario.world import STEPS, World, answer, endpoint, rollout
+from tests.scenario import parts as scripted
+from tests.scenario.parts import answer
+from tests.scenario.world import STEPS, World, endpoint, revision, rollout
 
 
 async def started(**spec: object) -> World:
@@ -273,7 +274,7 @@ async def test_what_is_refused_to_the_stable_revision_is_shown_while_users_are_s
     assert world.accepted == ("False", "ObjectsRefused")
     assert world.status.phase == "Promoted"
     assert [event[1:3] for event in world.cluster.events].count(("Warning", "ObjectsRefused")) == 1
-    assert world.deployed()[scripted.revision("v1")] == 3, "what is not refused is applied all the same"
+    assert world.deployed()[revision("v1")] == 3, "what is not refused is applied all the same"
     world.cluster.refuse = lambda obj: None
     await world.run(seconds=60)
     assert world.accepted == ("True", "Accepted")
@@ -295,7 +296,7 @@ async def test_a_longer_deadline_for_a_running_start_is_kept_to_the_new_end() ->
     world = World()
     world.apply(rollout("v1", progressDeadline="5m"))
     await world.until_phase("Promoted")
-    world.broken.add(scripted.revision("v2"))
+    world.broken.add(revision("v2"))
     world.apply(rollout("v2", progressDeadline="5m"))
     await world.run(seconds=60)
     world.apply(rollout("v2", progressDeadline="20m"))

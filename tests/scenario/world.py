@@ -7,35 +7,23 @@ ready unless their revision is in `broken`; routers run the table they were poke
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from crossfade_analyzer.contract import (
-    ContractReport,
-    Evaluation,
-    EvaluationRequest,
-    MetricSource,
-    Reason,
-    Requests,
-    Verdict,
-)
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION as GENERATION
 from crossfade_operator.core.revision import revision_of
 from crossfade_operator.ports.cluster import Conflict, Key, Unreachable
-from crossfade_operator.ports.routers import RouterPod, RouterReport
-from crossfade_operator.ports.verdicts import Unavailable
 from crossfade_operator.runtime.reconcile import Outcome, Reconciler, ReconcileSettings
 from tests.fakes.cluster import GROUP, Crash, FakeCluster
 from tests.fakes.telemetry import FakeTelemetry
+from tests.scenario.parts import FakeRouters, FakeVerdicts
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = Key("recs", "ranker")
-
-Judge = Callable[[EvaluationRequest], Evaluation | Unavailable]
 
 
 class FakeClock:
@@ -44,71 +32,6 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self.time
-
-
-class FakeRouters:
-    """What router pods answer: the generation they run, or an error while they are deaf."""
-
-    def __init__(self) -> None:
-        self.running: dict[str, int] = {}
-        self.deaf: set[str] = set()
-        self.unreached: set[str] = set()
-        """Revisions and names of arms of which no router reaches a pod."""
-
-    async def reports(self, pods: Sequence[RouterPod], *, names: Collection[str] = ()) -> Sequence[RouterReport]:
-        healthy = {name: 0 if name in self.unreached else 2 for name in names}
-        return [
-            RouterReport(pod.name, None, error="no answer")
-            if pod.name in self.deaf
-            else RouterReport(pod.name, self.running.get(pod.name, 0), healthy=healthy)
-            for pod in pods
-        ]
-
-
-class FakeVerdicts:
-    def __init__(self) -> None:
-        self.judge: Judge = proven
-        self.asked: list[EvaluationRequest] = []
-
-    async def evaluate(self, request: EvaluationRequest) -> Evaluation | Unavailable:
-        self.asked.append(request)
-        return self.judge(request)
-
-    async def check(self, source: MetricSource) -> ContractReport | Unavailable:
-        return ContractReport(holds=True, message="holds")
-
-
-def answer(
-    request: EvaluationRequest, verdict: Verdict, *, requests: int = 10_000, reason: Reason | None = None
-) -> Evaluation:
-    """An analyzer's answer with this verdict, after so many requests of the candidate in the step."""
-    return Evaluation(
-        subject=request.subject,
-        verdict=verdict,
-        reason=reason,
-        message=f"the analyzer says {verdict.value}",
-        look=1,
-        requests=Requests(control=requests * 9, candidate=requests, candidate_in_step=requests),
-        metrics=(),
-        digest="sha256:" + "0" * 64,
-        rule="rollout@1",
-    )
-
-
-def proven(request: EvaluationRequest) -> Evaluation:
-    return answer(request, Verdict.PROVEN)
-
-
-def harmful(request: EvaluationRequest) -> Evaluation:
-    return answer(request, Verdict.HARMFUL)
-
-
-def undecided(request: EvaluationRequest) -> Evaluation:
-    return answer(request, Verdict.UNDECIDED)
-
-
-def unavailable(request: EvaluationRequest) -> Unavailable:
-    return Unavailable("connection refused")
 
 
 def template(image: str, **labels: str) -> dict[str, Any]:

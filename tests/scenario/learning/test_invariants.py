@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from crossfade_operator.api.experiment_status import ExperimentPhase, ExperimentStatus
 from crossfade_operator.core.experiment.graph import moves_between, reasons_of
 from tests.fakes.cluster import Crash
-from tests.scenario.learning import world as scripted
-from tests.scenario.learning.world import DECIDER, NAMESPACE, World, experiment
+from tests.scenario.learning import analyst as scripted
+from tests.scenario.learning.world import DECIDER, DESIGN, NAMESPACE, STABLE, World, experiment, metric
 
 JUDGES = {
     name: getattr(scripted, name) for name in ("collecting", "better", "worse", "neutral", "broken", "skewed", "away")
@@ -169,7 +169,7 @@ class Watched(World):
                 self._edit(value)
             case "edit metric":
                 source = {"numerator": f"plays_{value}", "denominator": "plays_count"}
-                self.cluster.put(scripted.metric(prometheus=source))
+                self.cluster.put(metric(prometheus=source))
             case "run":
                 if self.status.phase in ("Draft", "Decided", "Invalid", "Archived"):
                     self.edit(run=self.obj()["spec"].get("run", 1) + 1, decision=None, desiredState="Running")
@@ -182,7 +182,7 @@ class Watched(World):
     def _edit(self, share: str) -> None:
         """Another design, as far as admission lets it through."""
         if self.status.phase in (None, "Draft", "InReview"):
-            self.edit(design={**scripted.DESIGN, "slice": share})
+            self.edit(design={**DESIGN, "slice": share})
 
     def _decide(self, what: str) -> None:
         if self.status.phase in ("Decided", "Archived"):
@@ -252,9 +252,7 @@ def test_whatever_happened_it_can_be_brought_to_its_end_and_leaves_records_only(
         world.cluster.remove("Experiment", NAMESPACE, "two-tower")
         left = {kind for kind, _, _ in world.cluster.objects}
         assert left <= {"ModelEndpoint", "Metric", "ControllerRevision", "Decision", "Review"}
-        assert {obj["metadata"]["name"] for obj in world.cluster.all("ControllerRevision")} == {
-            f"ranker-{scripted.STABLE}"
-        }
+        assert {obj["metadata"]["name"] for obj in world.cluster.all("ControllerRevision")} == {f"ranker-{STABLE}"}
 
     asyncio.run(to_the_end())
 

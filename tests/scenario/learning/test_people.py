@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.scenario.learning import world as scripted
+from crossfade_operator.core.revision import revision_of
+from tests.scenario.learning import analyst as scripted
 from tests.scenario.learning.test_lifecycle import decidable, running
-from tests.scenario.learning.world import DECIDER, NAMESPACE, OWNER, World, experiment, metric
+from tests.scenario.learning.world import DECIDER, DESIGN, METRICS, NAMESPACE, OWNER, World, experiment, metric
 
 # Before the start --------------------------------------------------------------------------------------------------
 
@@ -47,7 +48,7 @@ async def test_nobody_approves_their_own_design_where_the_policy_says_so(name: s
 async def test_an_approval_of_another_design_does_not_count() -> None:
     world = await in_review(World(reviews={"approvals": 1}))
     seen = world.status.design_hash
-    world.edit(design={**scripted.DESIGN, "slice": "10%"})
+    world.edit(design={**DESIGN, "slice": "10%"})
     world.review("Approve", "bob", design=seen)
     await world.run(seconds=60)
     assert world.status.phase == "InReview"
@@ -95,7 +96,7 @@ async def test_everything_that_stands_against_a_design_is_shown_at_once() -> Non
     world.cluster.put(metric("skips", growsWithTime=True))
     skips = {"metric": "skips", "role": "Deterioration"}
     pinned = {"metric": "stars@0123456789", "role": "Deterioration"}
-    await in_review(world, design={"metrics": [*scripted.METRICS, skips, pinned]})
+    await in_review(world, design={"metrics": [*METRICS, skips, pinned]})
     for part in (
         "a slice of 20% does not fit",
         "there is no Metric 'plays'",
@@ -128,7 +129,7 @@ async def test_without_the_analyzer_nothing_is_started() -> None:
 async def test_a_metric_is_used_in_the_revision_that_is_pinned_although_it_was_edited_since() -> None:
     world = World()
     old = metric()
-    spec = scripted.revision_of(scripted_spec(old))
+    spec = revision_of(scripted_spec(old))
     world.cluster.put(
         {
             "apiVersion": "apps/v1",
@@ -138,8 +139,8 @@ async def test_a_metric_is_used_in_the_revision_that_is_pinned_although_it_was_e
         }
     )
     world.cluster.put(metric(prometheus={"numerator": "other_sum", "denominator": "other_count"}))
-    pinned = {**scripted.METRICS[0], "metric": f"plays@{spec}"}
-    await running(world, design={"metrics": [pinned, scripted.METRICS[1]]})
+    pinned = {**METRICS[0], "metric": f"plays@{spec}"}
+    await running(world, design={"metrics": [pinned, METRICS[1]]})
     await world.run(seconds=120)
     used = world.analyzer.asked[-1].design.metrics[0]
     assert used.source is not None

@@ -12,7 +12,7 @@ from crossfade_operator.ports.cluster import ClusterError, Conflict, Unreachable
 from crossfade_operator.ports.learning import Name
 from crossfade_operator.runtime.learning.reconcile import ExperimentReconciler
 from tests.fakes.cluster import Crash
-from tests.scenario.learning import world as scripted
+from tests.scenario.learning import analyst as scripted
 from tests.scenario.learning.world import NAME, World, experiment
 
 PHASES = ["Draft", "InReview", "Approved", "Running", "Stopped", "Decided"]

@@ -14,7 +14,7 @@ from tests.contract.cluster.rig import install_kinds
 from tests.fakes.telemetry import FakeTelemetry
 from tests.integration.handlers.learning.others import Others, analyzer_service
 from tests.integration.handlers.serving.processes import Site
-from tests.scenario.learning.world import FakeAnalyzer
+from tests.scenario.learning.analyst import FakeAnalyzer
 
 
 @dataclass

@@ -22,7 +22,7 @@ from crossfade_operator.adapters.api import MERGE, Api
 from crossfade_operator.ports.cluster import ClusterError
 from crossfade_operator.ports.verdicts import Unavailable
 from tests.fakes.grants import granted
-from tests.scenario.learning.world import DIGEST, FakeAnalyzer
+from tests.scenario.learning.analyst import DIGEST, FakeAnalyzer
 
 CORE, GROUP = "/api/v1", "/apis/crossfade.dev/v1alpha1"
 EVERY = 0.2

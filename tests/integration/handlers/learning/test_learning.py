@@ -12,22 +12,23 @@ import pytest
 from tests.contract.cluster.rig import endpoint, rollout
 from tests.integration.handlers.learning.conftest import Lab
 from tests.integration.handlers.serving.processes import eventually
-from tests.scenario.learning import world as scripted
+from tests.scenario.learning import analyst as scripted
+from tests.scenario.learning import world
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 FAST = {"analysis": {"interval": "5s"}, "minRuntime": "5s", "maxRuntime": "1h"}
-SECOND_ARM = {**scripted.TREATMENT, "replicas": 1}
+SECOND_ARM = {**world.TREATMENT, "replicas": 1}
 
 
 def experiment(lab: Lab, **spec: Any) -> dict[str, Any]:
-    control = {"name": "control", "role": "Control", "template": scripted.template("v1")}
-    made = scripted.experiment(design={"arms": [control, SECOND_ARM], **FAST}, **spec)
+    control = {"name": "control", "role": "Control", "template": world.template("v1")}
+    made = world.experiment(design={"arms": [control, SECOND_ARM], **FAST}, **spec)
     return {**made, "metadata": {**made["metadata"], "namespace": lab.site.namespace}}
 
 
 def metric(lab: Lab) -> dict[str, Any]:
-    made = copy.deepcopy(scripted.metric())
+    made = copy.deepcopy(world.metric())
     return {**made, "metadata": {**made["metadata"], "namespace": lab.site.namespace}}
 
 
@@ -143,7 +144,7 @@ async def test_a_metric_of_a_rollout_gets_its_status_and_its_revisions(lab: Lab)
 async def test_an_invalid_template_is_shown_with_the_servers_sentence(lab: Lab) -> None:
     await lab.site.leading("one")
     await created(lab)
-    broken = {**scripted.TREATMENT, "name": "broken", "template": scripted.template("")}
+    broken = {**world.TREATMENT, "name": "broken", "template": world.template("")}
     made = experiment(lab)
     made["metadata"]["name"] = "bad"
     made["spec"]["design"]["arms"][1] = broken

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelendpoint_status import ModelEndpointStatus
 from crossfade_operator.api.modelrollout_status import Stage
 from crossfade_operator.core.endpoint import (
@@ -24,48 +22,10 @@ from crossfade_operator.core.endpoint import (
     routes_of,
 )
 from crossfade_operator.core.ledger import shares_of
-from crossfade_operator.core.routing import Backend
 from crossfade_operator.core.slices import start_of
 from crossfade_operator.ports.routers import RouterReport
+from tests.unit.operator.core.endpoints import AT_A, HOLDOUT, NOW, TEN_PERCENT, A, B, C, after, held, reports, view
 from tests.unit.operator.core.rollout import views
-
-NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-A, B, C = "aaaaaaaaaa", "bbbbbbbbbb", "cccccccccc"
-HOLDOUT = {"holdout": {"slice": "10%", "until": "2026-03-02T00:00:00Z"}}
-TEN_PERCENT = Entitlement("ranker", A, B, 100, decision="ranker-000003")
-AT_A = Entitlement("ranker", A, decision="ranker-000002")
-
-
-def view(entitlement: Entitlement = TEN_PERCENT, *, exist: str = A + B, **fields: Any) -> EndpointView:
-    """Two ready routers and the backends `exist`; `spec` fields may be given as `spec`."""
-    revisions = [exist[index : index + 10] for index in range(0, len(exist), 10)]
-    usual: dict[str, Any] = {
-        "name": "recs/ranker",
-        "uid": "uid-1",
-        "generation": 4,
-        "status": ModelEndpointStatus(),
-        "now": NOW,
-        "entitlement": entitlement,
-        "backends": {name: Backend(name, f"ranker-{name}.recs.svc.cluster.local", 8080) for name in revisions},
-        "routers": 2,
-        "routers_ready": 2,
-    }
-    spec = ModelEndpointSpec.model_validate({"unit": {"header": "x-user"}, **fields.pop("spec", {})})
-    return EndpointView(spec=spec, **{**usual, **fields})
-
-
-def reports(*generations: int | None, rejected: int = 0) -> tuple[RouterReport, ...]:
-    return tuple(RouterReport(f"router-{n}", one, rejected=rejected) for n, one in enumerate(generations))
-
-
-def after(turn: EndpointTurn, found: EndpointView, **fields: Any) -> EndpointView:
-    """The same endpoint once the turn is recorded, with other fields."""
-    return replace(found, status=turn.status, **fields)
-
-
-def held(turn: EndpointTurn) -> dict[str, tuple[str, int]]:
-    return {entry.arm.value: (entry.revision, entry.positions) for entry in turn.status.ledger}
-
 
 # Entitlement -------------------------------------------------------------------------------------------------
 
@@ -391,60 +351,3 @@ def test_the_share_of_each_arm() -> None:
     assert shares_of(status) == {"stable": 0.8, "candidate": 0.1, "holdout": 0.1}
     assert shares_of(decide(view(replace(TEN_PERCENT, mirror=True))).status) == {"stable": 1.0}
     assert shares_of(ModelEndpointStatus()) == {}
-
-
-# Status ------------------------------------------------------------------------------------------------------
-
-
-def test_the_columns() -> None:
-    status = decide(view()).status
-    assert (status.rollout, status.stable_revision, status.candidate_revision, status.slice) == ("ranker", A, B, "10%")
-    assert (status.replicas, status.ready_replicas, status.observed_generation) == (2, 2, 4)
-
-
-@dataclass(frozen=True)
-class Said:
-    sentence: str
-    view: EndpointView
-    condition: str
-    expected: str
-    says: str = ""
-
-
-WRITTEN = decide(view())
-SAYINGS = (
-    Said("routers serve", view(), "Ready", "True RoutersReady", "2 of 2 routers are ready"),
-    Said("no router is ready", view(routers_ready=0), "Ready", "False RoutersStarting"),
-    Said("there is no revision", view(Entitlement()), "Ready", "False NoRevision"),
-    Said("the specification can be served", view(), "Accepted", "True Accepted"),
-    Said("the table was refused", view(refusal="invalid"), "Accepted", "False InvalidTable", "invalid"),
-    Said("a new table is not confirmed", view(), "RoutersConfirmed", "False ConfirmationPending"),
-    Said(
-        "a router is behind, and is named",
-        after(WRITTEN, view(), reports=reports(1, 0, rejected=2)),
-        "RoutersConfirmed",
-        "False ConfirmationPending",
-        "router-1: runs generation 0, refused 2 tables",
-    ),
-    Said(
-        "a router does not answer, and is named",
-        after(WRITTEN, view(), reports=(RouterReport("router-0", None, error="refused"),)),
-        "RoutersConfirmed",
-        "False ConfirmationPending",
-        "router-0: refused",
-    ),
-    Said(
-        "all routers run it",
-        after(WRITTEN, view(), reports=reports(1, 1)),
-        "RoutersConfirmed",
-        "True AllConfirmed",
-    ),
-)
-
-
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.sentence) for case in SAYINGS])
-def test_conditions(case: Said) -> None:
-    found = {one.type: one for one in decide(case.view).status.conditions}
-    assert list(found) == ["Ready", "RoutersConfirmed", "Accepted"]
-    assert f"{found[case.condition].status} {found[case.condition].reason}" == case.expected
-    assert case.says in found[case.condition].message

@@ -10,7 +10,6 @@ import pytest
 from crossfade_operator.ports.cluster import Conflict
 from crossfade_operator.runtime.reconcile import CONFIRMING, FRESH, LATE
 from tests.fakes.cluster import Crash
-from tests.scenario import world as scripted
 from tests.scenario.world import KEY, STEPS, World, endpoint, revision, rollout
 
 
@@ -190,7 +189,7 @@ async def test_a_start_waits_for_what_the_watch_tells_of_its_new_deployment() ->
 
 async def test_a_start_of_a_revision_that_is_there_already_goes_on_at_once(settled: World) -> None:
     settled.apply(rollout("v2"))
-    await settled.run(until=lambda: scripted.revision("v2") in settled.deployed())
+    await settled.run(until=lambda: revision("v2") in settled.deployed())
     settled.annotate("abort", "now")
     await settled.run(until=lambda: settled.status.candidate is None)
     settled.annotate("retry", "now")
