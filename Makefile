@@ -5,6 +5,8 @@ SHELL := /bin/bash
 # uv runs everything; where it is missing, dev/bootstrap brings it into the user's cache.
 UV := $(shell command -v uv || echo $${XDG_CACHE_HOME:-$$HOME/.cache}/crossfade/uv/bin/uv)
 export PATH := $(dir $(UV)):$(PATH)
+# Whoever sets this makes every Python process compile all that it imports, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 RUN := uv run --frozen
 
 PYTEST := $(RUN) python -m pytest --import-mode=importlib

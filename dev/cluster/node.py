@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,6 +99,10 @@ class Node:
         address = self._kubectl.address_of(target, namespace=namespace)
         with forward.forwarding_into(self.table, spaces, self.programs, f"{address}:{port}", local_port) as opened:
             yield opened
+
+    def inside(self, argv: Sequence[str | Path]) -> list[str | Path]:
+        """The command line that runs `argv` on the node, with its files, mounts and network."""
+        return self._spaces().inside(argv)
 
     @property
     def table(self) -> ProcessTable:

@@ -10,11 +10,11 @@ from dev.demo.traffic import Traffic
 from tests.e2e.support import checks
 from tests.e2e.support.experiments import (
     EXPERIMENT,
-    Met,
     bad_template,
     between,
     experiment,
     more,
+    nobody_else_notices,
     objects,
     phase_of,
     reach,
@@ -63,7 +63,7 @@ def _goes_wrong(scene: Scene, fault: str) -> None:
         disturbed = between(*more(scene, traffic, 400))
         shown = scene.wait("the failure to be told", lambda: _told(scene), 180)
     checks.nobody_failed(scene.load)
-    _nobody_else_notices(quiet, disturbed)
+    nobody_else_notices(quiet, disturbed)
     assert "treatment" in shown, shown
     assert seen(scene)["status"].get("recommendation") != "Ship"
 
@@ -101,13 +101,6 @@ def _trouble(status: Json) -> list[str]:
 
 def _lacks_pods(arm: Json) -> bool:
     return bool(arm["name"] == "treatment" and arm["readyReplicas"] < arm["replicas"])
-
-
-def _nobody_else_notices(quiet: Met, disturbed: Met) -> None:
-    assert disturbed.requests > 100, disturbed
-    assert disturbed.failed == 0, disturbed
-    assert disturbed.p99 < 10 * quiet.p99 + 200, f"p99 was {quiet.p99:.0f} ms, and then {disturbed.p99:.0f} ms"
-    assert set(disturbed.models) == {"v1"}, disturbed.models
 
 
 def experiments_that_cannot_start(scene: Scene) -> None:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -17,9 +16,11 @@ from dev.demo.kube import ENDPOINT, SYSTEM
 from dev.demo.traffic import Traffic
 from tests.e2e.support import checks
 from tests.e2e.support.experiments import (
+    Met,
     between,
     evidence,
     more,
+    nobody_else_notices,
     phase_of,
     reach,
     seen,
@@ -28,6 +29,7 @@ from tests.e2e.support.experiments import (
 )
 from tests.e2e.support.manifests import rollout, step
 from tests.e2e.support.scene import Scene
+from tests.e2e.support.shortage import evidence_folder, evidence_on_a_small_disk, no_memory
 from tests.e2e.support.stage import is_ready, restarts
 
 pytestmark = [
@@ -42,16 +44,24 @@ def test_the_system_that_learns_dies(scene: Scene) -> None:
     """Analyzer, Prometheus, evidence store, learning controller: users of both arms are served as before."""
     with users(scene) as traffic:
         windows(scene, 2, 120)
-        for fault in (_no_analyzer, _frozen_prometheus, _no_prometheus, _read_only_store):
+        quiet = between(*more(scene, traffic, 150))
+        for fault, sign in (
+            (_no_analyzer, "analyzer"),
+            (_frozen_prometheus, "in time"),
+            (_no_prometheus, "Prometheus"),
+            (_renamed_label, "abucket"),
+            (_read_only_store, "readonly"),
+            (_full_store, "full"),
+        ):
             before = evidence(scene)
             with fault(scene):
-                scene.wait(f"{fault.__name__} to be told", lambda: _is_interrupted(scene), 180)
-                _both_arms_answer(scene, traffic)
+                scene.wait(f"{fault.__name__} to be told", partial(_is_interrupted, scene, sign), 180)
+                nobody_else_notices(quiet, _both_arms_answer(scene, traffic))
             _goes_on(scene, before)
         before = evidence(scene)
         for _ in range(2):
             _kill_the_learning_controller(scene)
-            _both_arms_answer(scene, traffic)
+            nobody_else_notices(quiet, _both_arms_answer(scene, traffic))
         _goes_on(scene, before)
     checks.nobody_failed(scene.load)
 
@@ -77,24 +87,43 @@ def test_the_system_that_serves_has_incidents(scene: Scene) -> None:
     checks.nobody_failed(scene.load)
 
 
+def test_the_node_is_out_of_memory_for_a_minute(scene: Scene) -> None:
+    """Whoever was killed: the experiment goes on by itself, and what it had found out before is what it was."""
+    before = evidence(scene)
+    with no_memory(scene, 60):
+        pass
+    with users(scene, warmed_up=0):
+        scene.wait("all parts to be ready again", lambda: _all_ready(scene), 300)
+        _goes_on(scene, before)
+    assert seen(scene)["status"]["phase"] == "Running"
+
+
 # The experiment ----------------------------------------------------------------------------------------------
 
 
-def _is_interrupted(scene: Scene) -> None:
+def _all_ready(scene: Scene) -> None:
+    pods = [*scene.stage.pods(scene.name, ""), *scene.stage.pods(SYSTEM, "")]
+    if late := [pod["metadata"]["name"] for pod in pods if not is_ready(pod)]:
+        raise NotYetError(f"not ready: {', '.join(late)}")
+
+
+def _is_interrupted(scene: Scene, sign: str) -> None:
+    """With a message that holds `sign`, so that what is told is what was done."""
     found = seen(scene)
-    if found["status"]["phase"] != "Interrupted":
+    if found["status"]["phase"] != "Interrupted" or sign not in found["status"]["message"]:
         raise NotYetError(phase_of(found))
 
 
-def _both_arms_answer(scene: Scene, traffic: Traffic) -> None:
-    """Control's users get v1 and the treatment's v2, whatever else is stable by now.
+def _both_arms_answer(scene: Scene, traffic: Traffic) -> Met:
+    """Control's users get v1 and the treatment's v2, whatever else is stable by now. What everybody else met meanwhile.
 
     But for one in ten: a machine that is busy makes stable answer some of any arm's.
     """
-    earlier, later = more(scene, traffic, 150)
+    earlier, later = more(scene, traffic, 200)
     for arm, model in (("control", "v1"), ("treatment", "v2")):
         answered = between(earlier, later, arm).models
         assert answered.get(model, 0) >= 0.9 * sum(answered.values()), (arm, answered)
+    return between(earlier, later)
 
 
 def _goes_on(scene: Scene, before: list[str]) -> None:
@@ -140,12 +169,33 @@ def _frozen_prometheus(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
+def _renamed_label(scene: Scene) -> Iterator[None]:
+    """Whoever runs Prometheus gives the label of the analysis buckets another name."""
+    renamed = {"source_labels": ["abucket"], "target_label": "bucket_of_request"}
+    dropped = {"regex": "abucket", "action": "labeldrop"}
+    before = scene.stage.prometheus_config()
+    scene.stage.configure_prometheus(
+        {
+            **before,
+            "scrape_configs": [
+                {**job, "metric_relabel_configs": [renamed, dropped]} for job in before["scrape_configs"]
+            ],
+        }
+    )
+    try:
+        yield
+    finally:
+        scene.stage.configure_prometheus(before)
+
+
+@contextmanager
 def _read_only_store(scene: Scene) -> Iterator[None]:
     """The volume cannot be written any more, and the analyzer's process starts anew on it.
 
     In the same pod: with a new one the kubelet would give the volume to the pod's group again.
     """
-    paths = _store_files(scene)
+    folder = evidence_folder(scene.stage)
+    paths = [folder, *folder.iterdir()]
     modes = {path: path.stat().st_mode for path in paths}
     for path in paths:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -159,14 +209,20 @@ def _read_only_store(scene: Scene) -> Iterator[None]:
         _start_anew(scene)
 
 
-def _store_files(scene: Scene) -> list[Path]:
-    kubectl = scene.stage.kube.kubectl
-    claim = ("persistentvolumeclaim", "crossfade-evidence", "--namespace", SYSTEM)
-    volume = kubectl("get", *claim, "--output=jsonpath={.spec.volumeName}")
-    folder = Path(
-        kubectl("get", "persistentvolume", volume, "--output=jsonpath={.spec.hostPath.path}{.spec.local.path}")
-    )
-    return [folder, *folder.iterdir()]
+@contextmanager
+def _full_store(scene: Scene) -> Iterator[None]:
+    """Nothing more fits on the disk. Once there is room again, it goes on by itself."""
+    disk = evidence_on_a_small_disk(scene.stage)
+    with _no_analyzer(scene):
+        disk.mount(room=4)
+    try:
+        disk.fill()
+        yield
+        disk.free()
+        reach(scene, "Running", 240)
+    finally:
+        with _no_analyzer(scene):
+            disk.unmount()
 
 
 def _start_anew(scene: Scene) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
 from kubernetes import client, config
 
 from dev.cluster.commands import run
@@ -98,6 +99,17 @@ class Stage:
                 raise NotYetError(f"{len(ready)} of {len(pods)} pods are ready")
 
         wait_for(f"{replicas} ready pods of {name}", scaled, timeout=120, interval=0.5)
+
+    def prometheus_config(self) -> Json:
+        found = self.core.read_namespaced_config_map("crossfade-prometheus", SYSTEM)
+        return cast(Json, yaml.safe_load(found.data["prometheus.yml"]))
+
+    def configure_prometheus(self, content: Json) -> None:
+        """Give Prometheus this configuration, and return when it runs with it and without what it had scraped."""
+        data = {"data": {"prometheus.yml": yaml.safe_dump(content, sort_keys=False)}}
+        self.scale("prometheus", 0)
+        self.core.patch_namespaced_config_map("crossfade-prometheus", SYSTEM, data)
+        self.scale("prometheus", 1)
 
     def leader(self) -> str:
         """The pod of the active controller, by its Lease; `NotYetError` while nobody is."""

@@ -19,6 +19,8 @@ UPTIME_SERIES = "envoy_server_uptime"
 # Envoy refreshes its uptime only when it flushes statistics (every 5 s), in whole seconds.
 _SLACK_MS = {START_SERIES: 1_000, UPTIME_SERIES: 7_000}
 
+_FORGOTTEN_MS = 60_000
+
 Identity = tuple[str, str]
 
 
@@ -77,16 +79,32 @@ def targets(history: Iterable[Series], present: Vector) -> tuple[Target, ...]:
         else:
             starts[_identity(series.labels)].extend(_process_starts(series))
     alive = {_labels(labels): value for labels, value in present.values}
+    tried: dict[str, list[int]] = defaultdict(list)
+    for series in ups.values():
+        tried[_identity(series.labels)[0]].extend(at for at, _ in series.samples)
     return tuple(
         Target(
             labels=dict(sorted(key)),
             scrapes=tuple(at for at, value in series.samples if value == 1),
             starts=tuple(sorted(starts[_identity(series.labels)])),
-            live=key in alive,
+            live=key in alive and not _is_forgotten(series, tried[_identity(series.labels)[0]]),
             up=alive.get(key) == 1,
         )
         for key, series in sorted(ups.items(), key=lambda item: sorted(item[0]))
     )
+
+
+def _is_forgotten(up: Series, tried: Iterable[int]) -> bool:
+    """Whether Prometheus has gone on to scrape others of the job for a while, and never this one.
+
+    It notes down when a target is gone, unless it is killed at that time. Then the target seems to be there until
+    Prometheus' look-back of five minutes is over, and nothing could be judged all that time.
+    """
+    last = max((at for at, _ in up.samples), default=0)
+    recent = [at for at, _ in up.samples[-5:]]
+    limit = max(_FORGOTTEN_MS, max((b - a for a, b in pairwise(recent)), default=0) * 5 // 2)
+    later = [at for at in tried if at > last]
+    return bool(later) and max(later) - min(later) > limit
 
 
 def _identity(labels: Mapping[str, str]) -> Identity:

@@ -58,7 +58,7 @@ class KubernetesCluster:
         self._fence = fence
         self._recorder = recorder
         self._telemetry = telemetry
-        self._applied: OrderedDict[Ref, tuple[bytes, object]] = OrderedDict()
+        self._applied: OrderedDict[Ref, tuple[bytes, bytes]] = OrderedDict()
 
     async def endpoint(self, key: Key) -> Obj | None:
         return await self.get(ENDPOINT, key.namespace, key.endpoint)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -40,23 +41,28 @@ def _shared(value: Any) -> Any:
     return value
 
 
-def content_mark(obj: Mapping[str, Any]) -> object:
-    """A value that changes whenever anything but the object's status does.
+def content_mark(obj: Mapping[str, Any]) -> bytes:
+    """16 bytes that change whenever anything but the object's status does; thousands of them are kept.
 
     Kinds with a status count changes of their spec in `generation`; others have only the resourceVersion. What the
     Deployment controller notes down for itself does not count.
     """
+    return hashlib.blake2b(repr(_content(obj)).encode(), digest_size=16).digest()
+
+
+def _content(obj: Mapping[str, Any]) -> tuple[object, ...]:
     meta = obj["metadata"]
     generation = meta.get("generation")
     if generation is None:
         return (meta["uid"], meta["resourceVersion"])
     annotations = {k: v for k, v in (meta.get("annotations") or {}).items() if k != OWN_ANNOTATION_OF_DEPLOYMENTS}
     owners = sorted(owner["uid"] for owner in meta.get("ownerReferences") or ())
+    labels = meta.get("labels") or {}
     return (
         meta["uid"],
         generation,
         meta.get("deletionTimestamp"),
-        tuple(sorted((meta.get("labels") or {}).items())),
-        tuple(sorted(annotations.items())),
-        tuple(owners),
+        sorted(labels.items()),
+        sorted(annotations.items()),
+        owners,
     )

@@ -85,3 +85,32 @@ def test_targets_are_read_from_up_and_process_starts() -> None:
         ("b:1", (1_000,), False, False),
     ]
     assert found[0].starts == ((3_000, 1_000, 7_000),)
+
+
+def _up(instance: str, *seconds: int, job: str = "j", value: float = 1.0) -> Series:
+    labels = {"__name__": "up", "job": job, "instance": instance}
+    return Series(labels, tuple((1_000 * at, value) for at in seconds))
+
+
+OTHERS = {
+    "others were tried for a minute since": (_up("b:1", *range(0, 101, 5)), False),
+    "others do not answer, but were tried": (_up("b:1", *range(0, 101, 5), value=0.0), False),
+    "others were tried for less than that": (_up("b:1", *range(0, 61, 5)), True),
+    "scraping has just begun again after an outage": (_up("b:1", 0, 5, 10, 400), True),
+    "only another job goes on": (_up("b:1", *range(0, 101, 5), job="k"), True),
+    "nobody is scraped": (_up("b:1", 0, 5, 10), True),
+}
+
+
+@pytest.mark.parametrize(("other", "live"), OTHERS.values(), ids=OTHERS)
+def test_a_target_whose_end_prometheus_could_not_note_down_is_gone_when(other: Series, live: bool) -> None:
+    history = (_up("a:1", 0, 5, 10), other)
+    present = Vector(100_000, tuple((series.labels, 1.0) for series in history))
+    found = {one.labels["instance"]: one.live for one in targets(history, present)}
+    assert found == {"a:1": live, "b:1": True}
+
+
+def test_a_target_that_is_scraped_seldom_is_waited_for() -> None:
+    history = (_up("a:1", 0, 60, 120), _up("b:1", *range(0, 241, 60)))
+    present = Vector(250_000, tuple((series.labels, 1.0) for series in history))
+    assert all(one.live for one in targets(history, present))

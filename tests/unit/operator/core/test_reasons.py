@@ -15,7 +15,7 @@ from crossfade_operator.ports.verdicts import Unavailable
 from crossfade_operator.runtime.learning.metrics import status_after
 from dev.generate.states import CONDITIONS, where
 from tests.unit.operator.core.rollout.cases import CASES
-from tests.unit.operator.core.test_endpoint import SAYINGS
+from tests.unit.operator.core.test_endpoint_status import SAYINGS
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 METRIC = {"metadata": {"name": "plays", "generation": 1}}
