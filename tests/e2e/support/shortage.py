@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _limited(group: Path, limit: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class SmallDisk:
-    """A disk of its own for a volume's folder, with what was in it. Nobody may use it while it comes or goes."""
+    """A disk of its own for the evidence's folder, with what was in it. Nobody may use it while it comes or goes."""
 
     node: Node
     folder: Path
@@ -116,7 +117,12 @@ class SmallDisk:
         return self.folder.with_name(f"{self.folder.name}-copy")
 
     def mount(self, room: int) -> None:
-        """With `room` MiB beside what is there."""
+        """With `room` MiB beside what is there.
+
+        The write-ahead log goes into the database before: it may have room inside for hours of evidence.
+        """
+        with closing(sqlite3.connect(self.folder / "evidence.db")) as database:
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         script = (
             'cp -a "$1" "$2"; size=$(($(du -sm "$2" | cut -f1) + $3)); mount -t tmpfs -o size="${size}m" tmpfs "$1"'
         )
@@ -131,6 +137,7 @@ class SmallDisk:
 
     def unmount(self) -> None:
         """What it holds by now goes to the folder below."""
+        self.free()
         script = (
             'rm -rf "$2"; cp -a "$1" "$2"; umount "$1"; find "$1" -mindepth 1 -delete; cp -a "$2/." "$1"; rm -rf "$2"'
         )

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 ENDPOINT_LABEL = "crossfade.dev/endpoint"
 SELECTOR = f"app.kubernetes.io/managed-by=crossfade,{ENDPOINT_LABEL}"
 WATCH_FOR = 300
-SILENCE = 70.0
+SILENCE = 90.0
 """Seconds; the API server sends a bookmark about every minute."""
 PAGE = 100
 RETRY_FROM, RETRY_TO = 0.2, 10.0
