@@ -60,6 +60,7 @@ def test_quantiles_are_right_to_five_percent() -> None:
     assert Latencies().quantile(0.5) is None
 
 
+@pytest.mark.slow
 def test_models_are_named_by_their_files_and_trained_when_they_are_missing(tmp_path: Path) -> None:
     train_if_stale(tmp_path)
     models = Models.in_directory(tmp_path)

@@ -332,6 +332,7 @@ class Endpoint:
             self.exposed[place] = self.now + timedelta(hours=24)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(EVENTS, st.sampled_from(["5%", "20%", "50%"]), st.sampled_from(["10%", "50%", "95%"]))
 def test_whatever_is_asked_in_whatever_order(events: list[tuple[str, Any]], floor: str, most: str) -> None:

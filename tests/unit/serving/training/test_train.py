@@ -61,6 +61,7 @@ def test_each_artefact_is_small_and_has_the_same_signature(
     )
 
 
+@pytest.mark.slow
 def test_the_same_plays_give_the_same_bytes(tmp_path: Path, histories: Histories, trained: dict[str, Trained]) -> None:
     again = {version.version: version.digest for version in write_all(histories, tmp_path)}
     assert again == {version: trained[version].digest for version in VERSIONS}
