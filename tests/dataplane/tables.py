@@ -22,6 +22,6 @@ def table(stable: Backend | None, generation: int = 1, **changes: Any) -> Routin
     )
 
 
-def candidate(backend: Backend, positions: int, start: int = 0) -> Slice:
+def candidate(backend: Backend, positions: int, start: int = 0, *, mirror: bool = False) -> Slice:
     """A candidate's slice of so many positions from `start`."""
-    return Slice("candidate", backend, ((start, start + positions - 1),))
+    return Slice("candidate", backend, ((start, start + positions - 1),), mirror=mirror)

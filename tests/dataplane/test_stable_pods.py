@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from crossfade_operator.core.routing import Backend, RoutingTable, Slice
+from crossfade_operator.core.routing import Backend
 from tests.dataplane.conftest import NewModel, NewRouter
 from tests.dataplane.load import Load
-from tests.dataplane.rig import Model, Resolver, Router, eventually, free_ports, get
-from tests.dataplane.tables import table
+from tests.dataplane.rig import Model, Resolver, Router, eventually, free_ports, get, stopping
+from tests.dataplane.tables import candidate, table
 
 NAME = "pods.example"
 ADDRESSES = ("127.0.0.2", "127.0.0.3")
@@ -39,10 +39,9 @@ def pods(tmp_path: Path) -> Iterator[Pods]:
         Model("stablev1", tmp_path / address, delay=0.005, port=port, admin=admin, address=address)
         for address, admin in zip(ADDRESSES, admins, strict=True)
     )
-    pods = Pods(first.start(), second.start(), Resolver(*ADDRESSES))
-    yield pods
-    for one in (first, second, pods.resolver):
-        one.stop()
+    resolver = Resolver(*ADDRESSES)
+    with stopping(first, second, resolver):
+        yield Pods(first.start(), second.start(), resolver)
 
 
 def wait_healthy(router: Router, count: int) -> None:
@@ -50,17 +49,12 @@ def wait_healthy(router: Router, count: int) -> None:
     eventually(f"{count} healthy pods", lambda: router.envoy_stat(stat).get(stat) == count)
 
 
-def copied(pods: Pods, shadow: Backend) -> RoutingTable:
-    """All requests of some positions are also copied to `shadow`."""
-    return table(pods.backend, slices=(Slice("candidate", shadow, ((0, 949),), mirror=True),))
-
-
 @pytest.mark.parametrize("mirrored", [False, True], ids=["alone", "with-copies"])
 def test_killing_a_pod_of_stable_under_load_fails_no_request(
     new_router: NewRouter, pods: Pods, candidate_model: Model, mirrored: bool
 ) -> None:
-    shown = copied(pods, candidate_model.backend) if mirrored else table(pods.backend)
-    router = new_router(shown, resolver=pods.resolver)
+    slices = (candidate(candidate_model.backend, 950, mirror=True),) if mirrored else ()
+    router = new_router(table(pods.backend, slices=slices), resolver=pods.resolver)
     wait_healthy(router, 2)
     with Load(router.port, clients=12) as load:
         load.wait_for(200)

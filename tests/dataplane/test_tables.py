@@ -6,7 +6,7 @@ import json
 import re
 
 from crossfade_operator.core.assignment import assign
-from crossfade_operator.core.routing import Backend, Slice
+from crossfade_operator.core.routing import Backend
 from tests.dataplane.conftest import NewModel, NewRouter
 from tests.dataplane.load import Load, ask_all, told
 from tests.dataplane.rig import Model, Router, eventually, get
@@ -152,7 +152,7 @@ def test_a_mirrored_slice_is_answered_by_stable_and_copied(
     new_router: NewRouter, new_model: NewModel, stable_model: Model
 ) -> None:
     shadow = new_model("shadow")
-    slices = (Slice("candidate", shadow.backend, ((0, 499),), mirror=True),)
+    slices = (candidate(shadow.backend, 500, mirror=True),)
     router = new_router(table(stable_model.backend, slices=slices))
     before, units = shadow.requests(), [f"u{n}" for n in range(400)]
     answers = ask_all(router.port, units)
@@ -165,7 +165,7 @@ def test_a_mirrored_slice_is_answered_by_stable_and_copied(
 
 def test_a_broken_shadow_harms_nobody(new_router: NewRouter, new_model: NewModel, stable_model: Model) -> None:
     shadow = new_model("shadow", delay=3600.0)
-    slices = (Slice("candidate", shadow.backend, ((0, 949),), mirror=True),)
+    slices = (candidate(shadow.backend, 950, mirror=True),)
     router = new_router(table(stable_model.backend, slices=slices))
     with Load(router.port) as load:
         load.wait_for(300)

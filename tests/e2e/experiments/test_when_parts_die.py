@@ -29,7 +29,7 @@ from tests.e2e.support.experiments import (
 )
 from tests.e2e.support.manifests import rollout, step
 from tests.e2e.support.scene import Scene
-from tests.e2e.support.shortage import evidence_folder, evidence_on_a_small_disk, no_memory
+from tests.e2e.support.shortage import all_pods, evidence_folder, evidence_on_a_small_disk, no_memory
 from tests.e2e.support.stage import is_ready, restarts
 
 pytestmark = [
@@ -90,8 +90,7 @@ def test_the_system_that_serves_has_incidents(scene: Scene) -> None:
 def test_the_node_is_out_of_memory_for_a_minute(scene: Scene) -> None:
     """Whoever was killed: the experiment goes on by itself, and what it had found out before is what it was."""
     before = evidence(scene)
-    with no_memory(scene, 60):
-        pass
+    no_memory(scene, 60)
     with users(scene, warmed_up=0):
         scene.wait("all parts to be ready again", lambda: _all_ready(scene), 300)
         _goes_on(scene, before)
@@ -102,8 +101,7 @@ def test_the_node_is_out_of_memory_for_a_minute(scene: Scene) -> None:
 
 
 def _all_ready(scene: Scene) -> None:
-    pods = [*scene.stage.pods(scene.name, ""), *scene.stage.pods(SYSTEM, "")]
-    if late := [pod["metadata"]["name"] for pod in pods if not is_ready(pod)]:
+    if late := [pod["metadata"]["name"] for pod in all_pods(scene) if not is_ready(pod)]:
         raise NotYetError(f"not ready: {', '.join(late)}")
 
 
@@ -119,7 +117,7 @@ def _both_arms_answer(scene: Scene, traffic: Traffic) -> Met:
 
     But for one in ten: a machine that is busy makes stable answer some of any arm's.
     """
-    earlier, later = more(scene, traffic, 200)
+    earlier, later = more(scene, traffic, 250)
     for arm, model in (("control", "v1"), ("treatment", "v2")):
         answered = between(earlier, later, arm).models
         assert answered.get(model, 0) >= 0.9 * sum(answered.values()), (arm, answered)

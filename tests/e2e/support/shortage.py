@@ -26,8 +26,7 @@ WANTED, SPARE = 1024, 128
 """MiB that the greedy pod wants, and that there are."""
 
 
-@contextmanager
-def no_memory(scene: Scene, seconds: float) -> Iterator[None]:
+def no_memory(scene: Scene, seconds: float) -> None:
     """For so long a pod that the kernel spares takes almost all memory that the node's pods have together.
 
     Whoever asks for more meanwhile is killed, is started again, and asks again. Ends with the pod gone.
@@ -40,7 +39,6 @@ def no_memory(scene: Scene, seconds: float) -> Iterator[None]:
         try:
             ends = time.monotonic() + seconds
             scene.wait("pods to be killed for want of memory", lambda: _some_died(scene, before), seconds)
-            yield
             time.sleep(max(0.0, ends - time.monotonic()))  # How long it lasts is what is tried.
         finally:
             scene.stage.delete_at_once(scene.name, GREEDY)
@@ -71,8 +69,12 @@ def _some_died(scene: Scene, before: int) -> None:
 
 
 def _restarts(scene: Scene) -> int:
-    pods = [*scene.stage.pods(scene.name, ""), *scene.stage.pods(SYSTEM, "")]
-    return sum(map(restarts, pods))
+    return sum(map(restarts, all_pods(scene)))
+
+
+def all_pods(scene: Scene) -> list[Json]:
+    """The pods of the scene and those of Crossfade itself."""
+    return [*scene.stage.pods(scene.name, ""), *scene.stage.pods(SYSTEM, "")]
 
 
 def _memory_group(cluster: str) -> Path:

@@ -8,8 +8,18 @@ import pytest
 
 from crossfade_operator.core.revision import revision_of
 from tests.scenario.learning import analyst as scripted
-from tests.scenario.learning.test_lifecycle import decidable, running
-from tests.scenario.learning.world import DECIDER, DESIGN, METRICS, NAMESPACE, OWNER, World, experiment, metric
+from tests.scenario.learning.world import (
+    DECIDER,
+    DESIGN,
+    METRICS,
+    NAMESPACE,
+    OWNER,
+    World,
+    decidable,
+    experiment,
+    metric,
+    running,
+)
 
 # Before the start --------------------------------------------------------------------------------------------------
 

@@ -203,6 +203,6 @@ def _scraped(found: Survey, at_ms: int, freshness_ms: int) -> bool:
     """Whether every target that was there at an instant was scraped shortly before it."""
     for target in found.targets:
         last = target.last_scrape(at_ms)
-        if target.live and last is not None and at_ms - last > max(freshness_ms, target.spacing_ms() * 5 // 2):
+        if target.live and last is not None and at_ms - last > target.patience_ms(freshness_ms):
             return False
     return True

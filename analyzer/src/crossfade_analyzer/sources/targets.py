@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -19,6 +19,7 @@ UPTIME_SERIES = "envoy_server_uptime"
 # Envoy refreshes its uptime only when it flushes statistics (every 5 s), in whole seconds.
 _SLACK_MS = {START_SERIES: 1_000, UPTIME_SERIES: 7_000}
 
+# Others of a job are scraped for so long, and a target is not: Prometheus no longer has it.
 _FORGOTTEN_MS = 60_000
 
 Identity = tuple[str, str]
@@ -63,10 +64,9 @@ class Target:
         """Whether the process is known to have started after an instant: all its counts are younger."""
         return bool(self.starts) and all(start - slack >= at_ms for _, start, slack in self.starts[:1])
 
-    def spacing_ms(self) -> int:
-        """Its longest recent distance between scrapes, of the last few."""
-        recent = self.scrapes[-5:]
-        return max((b - a for a, b in pairwise(recent)), default=0)
+    def patience_ms(self, least_ms: int) -> int:
+        """How long it may go without a scrape."""
+        return _patience_ms(self.scrapes, least_ms)
 
 
 def targets(history: Iterable[Series], present: Vector) -> tuple[Target, ...]:
@@ -81,30 +81,35 @@ def targets(history: Iterable[Series], present: Vector) -> tuple[Target, ...]:
     alive = {_labels(labels): value for labels, value in present.values}
     tried: dict[str, list[int]] = defaultdict(list)
     for series in ups.values():
-        tried[_identity(series.labels)[0]].extend(at for at, _ in series.samples)
+        tried[series.labels.get("job", "")].extend(at for at, _ in series.samples)
+    for times in tried.values():
+        times.sort()
     return tuple(
         Target(
             labels=dict(sorted(key)),
             scrapes=tuple(at for at, value in series.samples if value == 1),
             starts=tuple(sorted(starts[_identity(series.labels)])),
-            live=key in alive and not _is_forgotten(series, tried[_identity(series.labels)[0]]),
+            live=key in alive and not _is_forgotten(series, tried[series.labels.get("job", "")]),
             up=alive.get(key) == 1,
         )
         for key, series in sorted(ups.items(), key=lambda item: sorted(item[0]))
     )
 
 
-def _is_forgotten(up: Series, tried: Iterable[int]) -> bool:
-    """Whether Prometheus has gone on to scrape others of the job for a while, and never this one.
+def _patience_ms(scrapes: Sequence[int], least_ms: int) -> int:
+    """At least 2.5 times the longest recent distance between scrapes, of the last few."""
+    return max(least_ms, max((b - a for a, b in pairwise(scrapes[-5:])), default=0) * 5 // 2)
+
+
+def _is_forgotten(up: Series, tried: Sequence[int]) -> bool:
+    """Whether Prometheus has gone on to scrape others of the job for a while, and never this one. `tried` is sorted.
 
     It notes down when a target is gone, unless it is killed at that time. Then the target seems to be there until
     Prometheus' look-back of five minutes is over, and nothing could be judged all that time.
     """
-    last = max((at for at, _ in up.samples), default=0)
-    recent = [at for at, _ in up.samples[-5:]]
-    limit = max(_FORGOTTEN_MS, max((b - a for a, b in pairwise(recent)), default=0) * 5 // 2)
-    later = [at for at in tried if at > last]
-    return bool(later) and max(later) - min(later) > limit
+    own = [at for at, _ in up.samples[-5:]]
+    later = bisect_right(tried, own[-1]) if own else len(tried)
+    return later < len(tried) and tried[-1] - tried[later] > _patience_ms(own, _FORGOTTEN_MS)
 
 
 def _identity(labels: Mapping[str, str]) -> Identity:
@@ -138,7 +143,7 @@ def newest_cut(found: Iterable[Target], now_ms: int, freshness_ms: int) -> int:
     cuts = []
     for target in live:
         last = target.last_scrape(now_ms)
-        limit = max(freshness_ms, target.spacing_ms() * 5 // 2)
+        limit = target.patience_ms(freshness_ms)
         if last is None or now_ms - last > limit:
             raise _not_fresh(target, last, limit)
         cuts.append(last)

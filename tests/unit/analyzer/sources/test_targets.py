@@ -114,3 +114,9 @@ def test_a_target_that_is_scraped_seldom_is_waited_for() -> None:
     history = (_up("a:1", 0, 60, 120), _up("b:1", *range(0, 241, 60)))
     present = Vector(250_000, tuple((series.labels, 1.0) for series in history))
     assert all(one.live for one in targets(history, present))
+
+
+def test_a_target_of_which_nothing_is_known_yet_is_there() -> None:
+    history = (_up("a:1"), _up("b:1", *range(0, 101, 5)))
+    present = Vector(100_000, tuple((series.labels, 1.0) for series in history))
+    assert all(one.live for one in targets(history, present))
