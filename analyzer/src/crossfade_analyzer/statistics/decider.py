@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from crossfade_analyzer.statistics.arithmetic import exact
 from crossfade_analyzer.statistics.look import WARM_UP, Counts, Look, PerArm
@@ -93,14 +94,18 @@ def _bins(look: Any) -> tuple[int, ...]:
 
 def _slower(lat: Any, j: int) -> PerArm:
     """Requests slower than the upper bound of bin `j`, per arm and bucket."""
-    return _rows(np.asarray(lat)[:, :, j + 1 :].sum(axis=2))
+    return _rows(_whole(lat)[:, :, j + 1 :].sum(axis=2, dtype=np.int64))
 
 
 def _rows(array: Any) -> PerArm:
+    control, candidate = (tuple(row) for row in _whole(array).tolist())
+    return control, candidate
+
+
+def _whole(array: Any) -> NDArray[np.int64]:
     given = np.asarray(array)
     with np.errstate(invalid="ignore"):
         counts = given.astype(np.int64)
     if not np.array_equal(counts, given):
         raise ValueError(f"a look holds whole numbers per arm and bucket, not {given[counts != given][0]}")
-    control, candidate = (tuple(row) for row in counts.tolist())
-    return control, candidate
+    return counts
