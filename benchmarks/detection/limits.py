@@ -43,7 +43,9 @@ def _divergence(scenario: Scenario, x: Vector, n: Vector) -> Vector:
     pi = np.clip(n[:, 1] / total, 1e-12, 1 - 1e-12)  # a look without candidate requests tells nothing
     if scenario.latency:
         now, then = (Rollout(scenario, 0).latencies(factor) for factor in (1.0, scenario.slowdown))
-        return np.sum([_of_events(share * total, after / share, pi) for share, after in zip(now, then, strict=True)], 0)
+        bins = [_of_events(share * total, after / share, pi) for share, after in zip(now, then, strict=True)]
+        divergence: Vector = np.sum(bins, axis=0)
+        return divergence
     return _of_events(x.sum(axis=1), scenario.ratio, pi)
 
 

@@ -62,8 +62,10 @@ class Counted(Envoy):
 class Counting(Protocol):
     """A plain Envoy or a router that runs under callgrind."""
 
-    port: int
     envoy: Any
+
+    @property
+    def port(self) -> int: ...
 
     def stop(self) -> None: ...
 

@@ -237,7 +237,7 @@ def _rest() -> list[Thing]:
         "regarding": {"kind": "ModelRollout", "name": "ranker", "namespace": "recs"},
     }
     again = {"series": {"count": 2, "lastObservedTime": "2026-11-25T12:01:00.000000Z"}}
-    rules = {"rules": []}
+    rules: Json = {"rules": []}
     rbac = "rbac.authorization.k8s.io/v1"
     return [
         Thing("Event", Side.OTHER, "events.k8s.io/v1", "Event", "events", event, change=again),

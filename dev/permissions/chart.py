@@ -45,7 +45,7 @@ class Release:
 
 def rendered(release: Release) -> list[Json]:
     """The objects that Helm makes of the chart."""
-    program = find_client(Programs.cached(), "helm")
+    program = str(find_client(Programs.cached(), "helm"))
     argv = [program, "template", *release.arguments(), "--kube-version", "1.36.0"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=120)
     return [obj for obj in yaml.safe_load_all(done.stdout) if obj]

@@ -11,11 +11,11 @@ from typing import Any, Protocol
 
 import yaml
 
-from crossfade_operator.adapters.api import MERGE, Api, ClusterError, configuration
+from crossfade_operator.adapters.api import MERGE, Api, configuration
 from crossfade_operator.adapters.events import Recorder
 from crossfade_operator.adapters.kubernetes import KINDS, KubernetesCluster
 from crossfade_operator.adapters.watchcache import WatchCache
-from crossfade_operator.ports.cluster import Cluster, NotLeader, Ref
+from crossfade_operator.ports.cluster import Cluster, ClusterError, NotLeader, Ref
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.telemetry import FakeTelemetry
 

@@ -13,7 +13,7 @@ from crossfade_analyzer.subjects import PlanChanged
 from crossfade_analyzer.verification import verify
 from tests.fakes.exporter import Exporter, Router
 from tests.fakes.requests import ERRORS, LATENCY, own_metric
-from tests.unit.analyzer.conftest import World, begun
+from tests.scenario.analyzer.conftest import World, begun
 
 
 def test_every_request_after_the_first_scrape_is_counted_once(world: World) -> None:

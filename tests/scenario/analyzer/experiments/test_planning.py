@@ -10,7 +10,7 @@ import pytest
 from crossfade_analyzer.contract import Bound, ExperimentPlan, ExperimentPlanRequest, Fault, Method
 from crossfade_analyzer.experiments.planning import plan
 from tests.fakes.experiments import CONTROL, ERRORS, LATENCY, PLAYS, TREATMENT, arm, design, mock
-from tests.unit.analyzer.experiments.conftest import World
+from tests.scenario.analyzer.experiments.conftest import World
 
 DAY = 86_400.0
 

@@ -9,7 +9,7 @@ import pytest
 
 from crossfade_analyzer.__main__ import main
 from tests.fakes.experiments import ERRORS, PLAYS, SUBJECT, mock
-from tests.unit.analyzer.experiments.conftest import Dry
+from tests.scenario.analyzer.experiments.conftest import Dry
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from crossfade_analyzer.snapshots import Kind
 from crossfade_analyzer.store import files
 from crossfade_analyzer.verification import UnknownDigest, verify, verify_file
 from tests.fakes.experiments import ERRORS, PLAYS, SUBJECT, excluded, mock
-from tests.unit.analyzer.experiments.conftest import MINUTE, Dry
+from tests.scenario.analyzer.experiments.conftest import MINUTE, Dry
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from crossfade_analyzer.contract import (
 from crossfade_analyzer.experiments.evaluator import GRACE_MS
 from crossfade_analyzer.subjects import PlanChanged
 from tests.fakes.experiments import CONTROL, ERRORS, LATENCY, PLAYS, TREATMENT, design, excluded
-from tests.unit.analyzer.experiments.conftest import MINUTE, World
+from tests.scenario.analyzer.experiments.conftest import MINUTE, World
 
 EACH_MINUTE = 4 * 2 * 100 * 5
 

@@ -7,7 +7,7 @@ import pytest
 from crossfade_analyzer.contract import Fault, Verdict
 from crossfade_analyzer.faults import EvidenceFault
 from tests.fakes.prometheus import Target
-from tests.unit.analyzer.conftest import World, begun
+from tests.scenario.analyzer.conftest import World, begun
 
 FAULTS = {
     "a router that does not answer": (Fault.TARGET_DOWN, lambda w: setattr(w.routers[1], "failing", True)),

@@ -17,7 +17,7 @@ from crossfade_analyzer.contract import (
     Recommendation,
 )
 from tests.fakes.experiments import CONTROL, ERRORS, PLAYS, SUBJECT, TREATMENT, arm, excluded, mock
-from tests.unit.analyzer.experiments.conftest import MINUTE, Asked, Dry
+from tests.scenario.analyzer.experiments.conftest import MINUTE, Asked, Dry
 
 BOTH = {"metrics": (PLAYS, ERRORS)}
 METHODS = list(Method)
