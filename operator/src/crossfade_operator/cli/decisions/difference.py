@@ -103,7 +103,7 @@ def _checks(one: Decision, other: Decision) -> Iterator[str]:
 
 
 def _passed(check: Check) -> str:
-    return "passed" if check.passed else "failed"
+    return "passed" if check.passed else "failed" if check.blocking else "warned"
 
 
 def _reviews(one: Decision, other: Decision) -> Iterator[str]:

@@ -153,7 +153,8 @@ def _facts(experiment: Experiment, paint: Paint, now: datetime) -> Iterator[tupl
     yield "time", _time(experiment, now)
     yield "design", short(experiment.design_hash) if experiment.design_hash else ""
     yield "decides", experiment.decision_maker
-    yield "decision", " · ".join(part for part in (experiment.decision, experiment.outcome) if part)
+    kept = " · ".join(part for part in (experiment.decision, experiment.outcome) if part)
+    yield "decision" if experiment.decision else "so far", kept
 
 
 def _looked(experiment: Experiment) -> str:

@@ -84,3 +84,10 @@ def test_a_rollout_and_an_experiment_can_be_compared(record: Record) -> None:
     found = _said(record("shipped"), record("promoted"))
     assert found["Subject"][0] == "about: Experiment new-ranker → ModelRollout ranker"
     assert "error-rate: only in ranker-000009" in found["Results"]
+
+
+def test_a_check_that_forbids_nothing_warns_and_does_not_fail(record: Record) -> None:
+    calm, warned = record("shipped"), record("shipped")
+    calm["spec"]["checks"][0]["blocking"] = warned["spec"]["checks"][0]["blocking"] = False
+    warned["spec"]["checks"][0]["passed"] = False
+    assert _said(calm, warned)["Checks"][0].startswith("SampleRatio: passed → warned (")

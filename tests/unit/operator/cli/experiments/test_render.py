@@ -64,6 +64,13 @@ def test_an_old_status_is_marked_as_such(experiment_object: dict[str, Any]) -> N
     assert "has not seen the newest change" in _page(experiment_object)
 
 
+def test_an_outcome_is_not_called_a_decision_before_there_is_one(experiment_object: dict[str, Any]) -> None:
+    experiment_object["status"] |= {"outcome": "Win", "decision": None}
+    assert "so far     Win" in _page(experiment_object)
+    experiment_object["status"]["decision"] = "new-ranker-000002"
+    assert "decision   new-ranker-000002 · Win" in _page(experiment_object)
+
+
 def test_each_treatment_has_a_table_of_its_own(experiment_object: dict[str, Any]) -> None:
     results = experiment_object["status"]["results"]
     results += [{**result, "treatment": "bigger"} for result in results]
