@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
+from crossfade_operator.api.metric import BUILT_IN
 from crossfade_operator.api.quantities import Duration
 from crossfade_operator.cli.experiments.view import EXPOSED, Arm, Check, Experiment, Result
 from crossfade_operator.cli.paint import Paint
@@ -119,15 +120,30 @@ def meaning(experiment: Experiment) -> str:
 
 
 def effect(result: Result) -> str:
-    """Treatment against control, with its interval: `+1.8% [-0.2%, +3.9%]`."""
+    """Treatment against control, with its interval: `+1.8% [-0.2%, +3.9%]`, or the two values where the difference
+    cannot be told in relation to control's."""
     if result.relative is None:
-        return "-" if result.value is None else f"{result.value:.4g} against {result.control or 0:.4g}"
+        return "-" if result.value is None else _values(result)
     ends = [end for end in (result.lower, result.upper) if end is not None]
     middle, *shown = percents(result.relative, *ends, signed=True)
-    if not shown:
-        return middle
-    lower = shown.pop(0) if result.lower is not None else "-∞"
-    return f"{middle} [{lower}, {shown[0] if shown else '+∞'}]"
+    return f"{middle} {_interval(result, shown)}" if shown else middle
+
+
+def _values(result: Result) -> str:
+    """`0.64% against 0.61%`: the router's own metrics are shares of requests, others have units of their own."""
+    value, control = result.value or 0.0, result.control or 0.0
+    ends = [end for end in (result.lower, result.upper) if end is not None]
+    if result.metric in BUILT_IN:
+        both, shown = percents(value, control), percents(*ends, signed=True) if ends else []
+    else:
+        both, shown = [f"{number:.4g}" for number in (value, control)], [f"{end:+.3g}" for end in ends]
+    told = " against ".join(both)
+    return f"{told} {_interval(result, shown)}" if shown else told
+
+
+def _interval(result: Result, ends: Sequence[str]) -> str:
+    lower = ends[0] if result.lower is not None else "-∞"
+    return f"[{lower}, {ends[-1] if result.upper is not None else '+∞'}]"
 
 
 def _head(experiment: Experiment, paint: Paint, now: datetime, wide: int) -> list[str]:

@@ -71,6 +71,30 @@ def test_an_outcome_is_not_called_a_decision_before_there_is_one(experiment_obje
     assert "decision   new-ranker-000002 · Win" in _page(experiment_object)
 
 
+@pytest.mark.parametrize(
+    ("metric", "fields", "shown"),
+    [
+        ("error-rate", {"value": 0.0064, "control": 0.0061}, "0.64% against 0.61%"),
+        ("error-rate", {"value": 0.001, "control": 0.0, "lower": -0.0005, "upper": 0.0025},
+         "0.10% against 0.00% [-0.05%, +0.25%]"),
+        ("plays", {"value": 2.5, "control": 2.25}, "2.5 against 2.25"),
+        ("plays", {"value": 2.5, "control": 0.0, "upper": 0.125}, "2.5 against 0 [-∞, +0.125]"),
+        ("plays", {"relative": 0.018, "lower": -0.002}, "+1.8% [-0.2%, +∞]"),
+        ("plays", {"relative": 0.018}, "+1.8%"),
+        ("plays", {}, "-"),
+    ],
+)  # fmt: skip
+def test_an_effect_is_told_in_percent_or_in_the_metrics_unit(
+    experiment_object: dict[str, Any], metric: str, fields: dict[str, float], shown: str
+) -> None:
+    entry = experiment_object["status"]["results"][0]
+    for field in ("value", "control", "relative", "lower", "upper"):
+        entry.pop(field, None)
+    experiment_object["status"]["results"] = [entry | {"metric": metric} | fields]
+    [result] = experiment_of(experiment_object).results
+    assert render.effect(result) == shown
+
+
 def test_each_treatment_has_a_table_of_its_own(experiment_object: dict[str, Any]) -> None:
     results = experiment_object["status"]["results"]
     results += [{**result, "treatment": "bigger"} for result in results]
