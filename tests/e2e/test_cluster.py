@@ -236,6 +236,14 @@ def test_a_node_that_was_killed_comes_back_with_its_data(server: str) -> None:
     wait_for("the pod to run again", kept, timeout=120, interval=1)
 
 
+def _answered(url: str) -> None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            assert answer.status == 200
+    except OSError as failed:
+        raise NotYetError(str(failed)) from failed
+
+
 def test_a_service_is_forwarded_to_loopback_until_the_command_ends(server: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "dev.cluster", "--name", NAME, "forward", "svc/server", "80", "-n", server],
@@ -244,12 +252,13 @@ def test_a_service_is_forwarded_to_loopback_until_the_command_ends(server: str) 
         stdout=subprocess.PIPE,
         text=True,
     ) as forward:
-        assert forward.stdout is not None
-        url = forward.stdout.readline().split()[0]
-        assert url.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            assert answer.status == 200
-        forward.terminate()
+        try:  # whatever fails in here, leaving the block waits for the command, which never ends by itself
+            assert forward.stdout is not None
+            url = forward.stdout.readline().split()[0]
+            assert url.startswith("http://127.0.0.1:")
+            wait_for("an answer through the forwarded port", lambda: _answered(url), timeout=60, interval=1)
+        finally:
+            forward.terminate()
     assert forward.returncode == 0
 
     def refused() -> None:
