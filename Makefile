@@ -28,7 +28,7 @@ help: ## print the targets
 	@touch .venv
 
 .PHONY: check lint types unit
-check: lint types unit ## lint, types and unit tests: a minute and a half on two cores
+check: lint types unit ## lint, types and unit tests: under a minute on two cores
 
 lint: .venv
 	$(RUN) ruff check .
