@@ -12,8 +12,8 @@ RUN := uv run --frozen
 PYTEST := $(RUN) python -m pytest --import-mode=importlib
 # Each suite keeps its own record, so that two can run side by side.
 COVERAGE = COVERAGE_FILE=.coverage.$@
-# Real servers on a shared machine: one failure is tried once more, and the summary says that it was.
-AGAIN := --reruns 1 -r fER
+# Real servers on a shared machine: one failure is tried once more, and the summary shows how the first try failed.
+AGAIN := --reruns 1 --rerun-show-tracebacks -r fER
 
 include $(wildcard dev/make/*.mk)
 
