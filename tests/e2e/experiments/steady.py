@@ -92,8 +92,8 @@ def _told(scene: Scene) -> str:
 
 def _trouble(status: Json) -> list[str]:
     """What is wrong with the treatment: others answer for it, it does harm, or its pods are not all ready."""
-    said = [_OTHERS_ANSWERED.match(one["message"]) for one in status.get("checks", ())]
-    covered = [found.string for found in said if found and float(found[1]) >= NOTICEABLE]
+    said = [_OTHERS_ANSWERED.search(one["message"]) for one in status.get("checks", ())]
+    covered = [found[0] for found in said if found and float(found[1]) >= NOTICEABLE]
     harmed = [f"treatment: {one['message']}" for one in status.get("results", ()) if one["verdict"] == "Inferior"]
     unready = [f"{one['name']}: {one['readyReplicas']} ready" for one in status.get("arms", ()) if _lacks_pods(one)]
     return [*covered, *harmed, *unready]

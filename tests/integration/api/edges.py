@@ -263,6 +263,7 @@ EXPERIMENT: dict[str, list[Any]] = {
     "design.analysis.power": [*DECIMALS, "0.99", "0.989999", "0.9"],
     "design.analysis.interval": POSITIVE,
     "design.analysis.prePeriod": DURATIONS,
+    "design.analysis.maxFallbackRate": [*SHARES, "50%", "50.000001%"],
     "design.minRuntime": [*POSITIVE, "28d", "29d", "672h", "673h", "2419200s", "2419201s"],
     "design.maxRuntime": [*POSITIVE, "7d", "6d", "168h", "167h", "604800s", "604799s", "604800001ms"],
     "exclusions": [

@@ -116,7 +116,7 @@ class ExperimentDesign(Frozen):
     power: Probability = Decimal("0.8")
     srm_alpha: Probability = Field(default=Decimal("0.001"), description="Chance of a false alarm of the split check.")
     max_fallback_rate: Probability = Field(
-        default=Decimal("0.01"), description="Largest share of an arm's requests that may be answered by another."
+        default=Decimal("0.05"), description="Largest share of an arm's requests that may be answered by another."
     )
     interval_seconds: float = Field(gt=0, description="Length of a stored window, seconds.")
     min_runtime_seconds: float = Field(ge=0, description="No result before, seconds after the start.")

@@ -89,7 +89,7 @@ def _fallback(fold: Fold) -> Iterator[Check]:
             arm=arm.name,
             passed=passed,
             message=f"{rate:.2%} of {arm.name}'s requests were answered by another revision, at most {limit:.2%} may be"
-            + ("" if passed else "; its effect is diluted by as much: mend the arm and begin a new run"),
+            + ("" if passed else "; its effect is diluted by as much: mend it, or plan for more, and begin a new run"),
         )
 
 

@@ -12,7 +12,7 @@ from crossfade_operator.api.experiment_status import ArmRole, MetricRole
 from crossfade_operator.api.meta import DNS_LABEL, SpecModel, TextFormat
 from crossfade_operator.api.modelrollout import Bound
 from crossfade_operator.api.podtemplate import PodTemplate
-from crossfade_operator.api.quantities import Duration, Interval, PositiveDuration, Probability, SliceShare
+from crossfade_operator.api.quantities import Duration, Interval, MinorShare, PositiveDuration, Probability, SliceShare
 from crossfade_operator.api.review import Reasoning
 from crossfade_operator.api.rules import Rule
 
@@ -160,6 +160,11 @@ class ExperimentAnalysis(SpecModel):
         default=Duration("7d"),
         description="How long before the start, such as 7d, is used to reduce variance (CUPED), where the arms' users "
         "were counted by arm then; 0s for none.",
+    )
+    max_fallback_rate: MinorShare = Field(
+        default=MinorShare("5%"),
+        description="Largest share of an arm's requests, such as 5%, that stable may answer in its place; with more, "
+        "no result is used, for the effect is diluted by as much. A model's own errors are among them: stay above.",
     )
 
 

@@ -127,6 +127,19 @@ class PositiveShare(Share):
     )
 
 
+class MinorShare(Share):
+    """A share above 0, at most 50 %."""
+
+    FORMAT = "must be a percentage such as 5% or 0.5%"
+    RULES = (
+        Rule(
+            cel=f"{_NUMBER_CEL} > 0.0 && {_NUMBER_CEL} <= 50.0",
+            message="must be above 0% and at most 50%",
+            holds=lambda share: 0 < share.fraction <= Decimal("0.5"),
+        ),
+    )
+
+
 _MULTIPLE_OF_POSITION = Rule(
     cel=r"self.matches('^[0-9]{1,3}(\\.[0-9]0*)?%$')",
     message="must be a multiple of 0.1%, the smallest slice, such as 0.5% or 10%",

@@ -43,6 +43,7 @@ def test_the_defaults_are_careful() -> None:
         "power": "0.8",
         "interval": "10m",
         "prePeriod": "7d",
+        "maxFallbackRate": "5%",
     }
     assert (shown["design"]["minRuntime"], shown["design"]["maxRuntime"]) == ("7d", "28d")
     assert [(arm["weight"], arm["replicas"]) for arm in shown["design"]["arms"]] == [(1, 1), (1, 1)]

@@ -105,6 +105,7 @@ def design_for(view: View) -> ExperimentDesign:
         alpha=Decimal(str(analysis.alpha)),
         alpha_minus=Decimal(str(analysis.alpha_minus)),
         power=Decimal(str(analysis.power)),
+        max_fallback_rate=analysis.max_fallback_rate.fraction,
         interval_seconds=analysis.interval.total_seconds(),
         min_runtime_seconds=design.min_runtime.total_seconds(),
         max_runtime_seconds=design.max_runtime.total_seconds(),
