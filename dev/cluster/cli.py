@@ -21,7 +21,7 @@ PASSED_ON = ("kubectl", "helm")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the exit status is 0, 1 for a problem (told on standard error) or 2 for a wrong command line."""
-    parsed = _parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     try:
         return _VERBS[parsed.verb](parsed)
     except ClusterError as problem:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m dev.cluster",
         description="A local Kubernetes: kind where a container engine runs, else a node of its own.",
@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         )
     forward = verbs.add_parser("forward", help="lead a port of 127.0.0.1 to a Service or Pod until interrupted")
     forward.add_argument("target", metavar="svc/NAME|pod/NAME")
-    forward.add_argument("port", metavar="PORT[:LOCALPORT]", type=_port_pair)
+    forward.add_argument("port", metavar="[LOCALPORT:]PORT", type=_port_pair)
     forward.add_argument("-n", "--namespace", default="default")
     for program in PASSED_ON:
         passed = verbs.add_parser(program, help=f"run {program} against it", add_help=False, prefix_chars="\0")
@@ -66,11 +66,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port_pair(text: str) -> tuple[int, int]:
-    remote, _, local = text.partition(":")
+    """The port there and the one here, in kubectl's order; 0 for a free one."""
+    local, _, remote = text.rpartition(":")
     try:
         pair = int(remote), int(local or 0)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not PORT or PORT:LOCALPORT") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not PORT or LOCALPORT:PORT") from None
     if not (0 < pair[0] < 65536 and 0 <= pair[1] < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} holds a number that is no port")
     return pair

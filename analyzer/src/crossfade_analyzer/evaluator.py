@@ -201,12 +201,16 @@ class _Reader:
 
 
 def _router_metrics(metrics: tuple[Metric, ...], read: RouterCounts) -> dict[str, tuple[Cells, Cells | None]]:
+    """Who fails to answer is found by the error rate, and then is not late as well. Without it, he is late."""
     counts: dict[str, tuple[Cells, Cells | None]] = {}
+    failures_count = any(metric.kind is MetricKind.ERROR_RATE for metric in metrics)
+    slower = read.answered_slower if failures_count else read.slower
+    of = read.answered if failures_count and read.answered != read.requests else None
     for metric in metrics:
         if metric.kind is MetricKind.ERROR_RATE:
             counts[metric.name] = (read.errors, None)
         elif metric.kind is MetricKind.LATENCY:
-            counts |= {key_of(metric, bound): (cells, None) for bound, cells in read.slower.items()}
+            counts |= {key_of(metric, bound): (cells, of) for bound, cells in slower.items()}
     return counts
 
 

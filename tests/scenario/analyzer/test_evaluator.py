@@ -133,6 +133,43 @@ def test_a_request_nobody_answered_is_the_candidates(world: World, served: str) 
     assert (sum(look.requests[1]), sum(look.counts["error-rate"][0][1])) == (200, 50)
 
 
+def with_bounds(world: World) -> World:
+    """A world whose latency bound is chosen: a tenth of stable's requests took longer than 25 ms."""
+    for _ in range(3):
+        world.users("stable", 20, slower={"25ms": 2, "100ms": 0})
+        world.users("candidate", 2)
+        world.prometheus.scrape()
+    world.ask(metrics=(ERRORS, LATENCY))
+    return world
+
+
+def test_a_fallback_is_a_failure_and_not_late_as_well(world: World) -> None:
+    """Its two tries take longer than one, also where both models fail the same requests."""
+    with_bounds(world)
+    world.users("stable", 20)
+    world.users("candidate", 3, slower={"25ms": 1})
+    world.users("candidate", 2, slower={"25ms": 2}, served="old")
+    world.prometheus.scrape()
+    world.ask(metrics=(ERRORS, LATENCY))
+    late, answered = world.looks()[-1].counts["latency/25ms"]
+    assert (sum(late[1]), answered and sum(answered[1]), sum(world.looks()[-1].requests[1])) == (200, 600, 1000)
+    assert sum(world.looks()[-1].counts["error-rate"][0][1]) == 400
+
+
+def test_without_the_error_rate_a_fallback_is_as_late_as_users_met_it(world: World) -> None:
+    """Else a candidate that answers nobody would pass a plan that looks at latency alone."""
+    with_bounds(world)
+    subject = "ModelRollout/recs/ranker/uid/new/2"
+    world.go(30)
+    world.ask(metrics=(LATENCY,), subject=subject)
+    world.users("stable", 20)
+    world.users("candidate", 2, slower={"25ms": 2}, served="old")
+    world.prometheus.scrape()
+    world.ask(metrics=(LATENCY,), subject=subject)
+    late, totals = world.looks(subject)[-1].counts["latency/25ms"]
+    assert (sum(late[1]), totals) == (400, None)
+
+
 def test_a_predecessors_tail_is_no_evidence(world: World) -> None:
     world.prometheus.scrape()
     world.users("stable", 9)

@@ -51,11 +51,17 @@ class Arms:
 
 @dataclass(frozen=True)
 class RouterCounts:
-    """What the routers counted within a window: per arm and bucket, and per latency bound."""
+    """What the routers counted within a window: per arm and bucket, and per latency bound.
+
+    `answered` are the requests that no control revision had to answer in the candidate's place, and `answered_slower`
+    the slow ones of them: a fallback takes the time of two tries, which says nothing about the speed of the model.
+    """
 
     requests: Cells
     errors: Cells
     slower: Mapping[str, Cells]
+    answered: Cells
+    answered_slower: Mapping[str, Cells]
 
 
 @dataclass(frozen=True)
@@ -118,7 +124,15 @@ def read_router(
     _refuse_missing_arm(own["requests"], arms, f"the routers of {endpoint}")
     requests = cells(own["requests"], arms)
     errors = _at_most(requests, cells([*failures, *fallbacks], arms))
-    return RouterCounts(requests, errors, _slower(requests, own["slower"], arms, bounds))
+    answered = cells((i for i in own["requests"] if not _fell_back(i.labels, arms)), arms)
+    by_itself = [i for i in own["slower"] if not _fell_back(i.labels, arms)]
+    return RouterCounts(
+        requests,
+        errors,
+        _slower(requests, own["slower"], arms, bounds),
+        answered,
+        _slower(answered, by_itself, arms, bounds),
+    )
 
 
 def read_assigned(

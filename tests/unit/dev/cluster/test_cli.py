@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dev.cluster.cli import main
+from dev.cluster.cli import main, parser
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,11 @@ def test_a_bad_name_is_an_error_not_a_traceback(capsys: pytest.CaptureFixture[st
     assert "cluster name 'Not Usable' is not usable" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("port", ["http", "0", "80:70000", "80:x", ""])
+def test_ports_are_given_as_to_kubectl() -> None:
+    assert [parser().parse_args(["forward", "svc/x", port]).port for port in ("80", "8080:80")] == [(80, 0), (80, 8080)]
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000:80", "x:80", "80:", ""])
 def test_a_bad_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["forward", "svc/x", port])
