@@ -126,6 +126,7 @@ BAD = {"ratio": 3.0}
         ([{"buckets": 20, **BAD}] * 30, "rollback"),
         ([{"buckets": 250, **BAD}] * 30, "rollback"),
         ([{"buckets": 10, "ratio": 9.0}] * 30, None),  # too few to judge
+        ([{"buckets": 1, "ratio": 9.0}] * 5, None),
         ([{"requests": 0.0}, {}, {"requests": 0.0}, BAD] * 15, "rollback"),
         ([{"without": [0], **BAD}] * 30, None),  # nothing to compare with
         ([{"without": [1]}] * 30, None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +78,73 @@ def test_the_comparison_notices_a_wrong_digit() -> None:
 def test_an_unknown_method_is_refused_by_name() -> None:
     with pytest.raises(KeyError, match="no method 'nonsense'"):
         evaluate("nonsense", {})
+
+
+def spoiled(value: Any, bad: Any) -> Iterator[Any]:
+    """Copies of JSON-like `value`, each with one number replaced."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from ({**value, key: copy} for copy in spoiled(inner, bad))
+    elif isinstance(value, list):
+        for i, inner in enumerate(value[:3]):
+            yield from ([*value[:i], copy, *value[i + 1 :]] for copy in spoiled(inner, bad))
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield bad
+
+
+FIRST_OF_METHOD = {case["method"]: case for case in reversed(PUBLIC + OWN)}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, "3"], ids=["nan", "inf", "text"])
+@pytest.mark.parametrize("method", FIRST_OF_METHOD)
+def test_what_is_no_finite_number_gives_no_number(method: str, bad: float | str) -> None:
+    for inputs in spoiled(FIRST_OF_METHOD[method]["inputs"], bad):
+        try:
+            found = evaluate(method, inputs)
+        except ValueError:
+            continue
+        assert bad == "3", f"{inputs} gave {found}"  # decimals may be written as text
+        assert "nan" not in str(found)
+
+
+@pytest.mark.parametrize("method", FIRST_OF_METHOD)
+def test_a_field_that_is_missing_or_of_another_shape_is_a_bad_input(method: str) -> None:
+    inputs = FIRST_OF_METHOD[method]["inputs"]
+    for key in inputs:
+        for shape in ({}, [], None):
+            try:
+                found = evaluate(method, inputs | {key: shape})
+            except ValueError:
+                continue
+            assert "nan" not in str(found)
+    with pytest.raises(ValueError, match="cannot take these inputs"):
+        evaluate(method, {})
+
+
+@pytest.mark.parametrize("method", [m for m, case in FIRST_OF_METHOD.items() if "looks" in case["inputs"]])
+@pytest.mark.parametrize(
+    ("reason", "change"),
+    [
+        ("NoData", lambda looks: []),
+        ("NoData", lambda looks: [resized(look, lambda row: [0] * len(row)) for look in looks]),
+        ("BucketsChanged", lambda looks: [*looks, resized(looks[0], lambda row: row[:-1])]),
+        ("TooFewBuckets", lambda looks: [resized(look, lambda row: row[:1]) for look in looks]),
+    ],
+    ids=["no look", "nothing counted", "another layout", "one bucket"],
+)
+def test_looks_that_cannot_be_judged(method: str, reason: str, change: Callable[[Any], Any]) -> None:
+    inputs = FIRST_OF_METHOD[method]["inputs"]
+    found = evaluate(method, inputs | {"looks": change(inputs["looks"])})
+    assert found["cannot_judge"] == reason
+    assert found["sentence"].endswith(".")
+
+
+def resized(look: dict[str, Any], row: Callable[[list[int]], list[int]]) -> dict[str, Any]:
+    return {key: [row(arm) for arm in value] if isinstance(value, list) else value for key, value in look.items()}
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, 1.5])
+def test_an_error_level_outside_its_range_is_refused_by_name(alpha: float) -> None:
+    inputs = FIRST_OF_METHOD["report.ratio_cs"]["inputs"]
+    with pytest.raises(ValueError, match=r"inputs\.alpha is in \(0, 1\)"):
+        evaluate("report.ratio_cs", inputs | {"alpha": alpha})

@@ -16,6 +16,6 @@ def delta(samples: Sequence[int | None]) -> int:
     if not samples or any(value is None for value in samples[1:]):
         raise ValueError("needs samples without gaps; only the first may be None, for a series known to be new")
     values = [0 if value is None else value for value in samples]
-    if any(value < 0 for value in values):
+    if any(not value >= 0 for value in values):
         raise ValueError(f"counters are never negative: {min(values)}")
     return sum(now - before if now >= before else now for before, now in itertools.pairwise(values))

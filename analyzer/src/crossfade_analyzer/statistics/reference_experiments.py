@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isinf
+from math import inf
 from typing import Any
 
 from crossfade_analyzer.statistics.experiments import (
@@ -25,9 +25,8 @@ from crossfade_analyzer.statistics.experiments import (
 from crossfade_analyzer.statistics.experiments.comparison import BucketSums, Comparison, Moments
 from crossfade_analyzer.statistics.experiments.proportions import Proportion
 from crossfade_analyzer.statistics.experiments.spending import Spending
+from crossfade_analyzer.statistics.reference_inputs import Inputs
 from crossfade_analyzer.statistics.refusals import CannotJudge
-
-Inputs = dict[str, Any]
 
 
 def _moments(arm: Inputs) -> Moments:
@@ -36,12 +35,8 @@ def _moments(arm: Inputs) -> Moments:
     return Moments(arm["n"], arm["sum"], arm["sum_squares"])
 
 
-def _ends(ci: tuple[float, float]) -> list[float | None]:
-    return [None if isinf(end) else end for end in ci]
-
-
 def _report(found: Comparison, estimate: str = "diff") -> Inputs:
-    report: Inputs = {estimate: found.estimate, "se": found.se, "ci": _ends(found.ci), "p": found.p, "t": found.t}
+    report: Inputs = {estimate: found.estimate, "se": found.se, "ci": found.ci, "p": found.p, "t": found.t}
     if found.df != inf:
         report["df"] = found.df
     return report

@@ -29,10 +29,9 @@ from crossfade_analyzer.statistics.fixed_point import to_float
 from crossfade_analyzer.statistics.harm import CountHarm, StartMixture
 from crossfade_analyzer.statistics.look import Counts, PerArm
 from crossfade_analyzer.statistics.ratio_interval import ratio_interval
+from crossfade_analyzer.statistics.reference_inputs import Inputs, looks
 from crossfade_analyzer.statistics.refusals import CannotJudge
 from crossfade_analyzer.statistics.strata import Strata, as_counted, values, weighted
-
-Inputs = dict[str, Any]
 
 
 def _decimals(values: list[Any]) -> list[Decimal]:
@@ -40,8 +39,9 @@ def _decimals(values: list[Any]) -> list[Decimal]:
 
 
 def _strata(inputs: Inputs, key: str = "x", rho0: float = 1.0) -> Strata:
-    strata = Strata(len(inputs["looks"][0][key][0]))
-    for look in inputs["looks"]:
+    seen = looks(inputs, key, arms=2)
+    strata = Strata(len(seen[0]["n"][0]))
+    for look in seen:
         added = weighted(values(look[key], look["n"]), rho0)
         if added is not None:
             strata.add(added)
@@ -85,7 +85,7 @@ def _trace(inputs: Inputs) -> Inputs:
     alternatives = _alternatives(inputs)
     mixture: StartMixture | None = None
     logs: list[Decimal] = []
-    for index, look in enumerate(inputs["looks"]):
+    for index, look in enumerate(looks(inputs, "x", arms=1)):
         counts = Counts(_per_arm(look["x"]), _per_arm(look["n"]))
         mixture = mixture or StartMixture(CountHarm(alternatives, counts.buckets))
         if index in inputs["starts"]:
@@ -165,8 +165,9 @@ def _independent_split(inputs: Inputs) -> Inputs:
 
 
 def _sticky_split(inputs: Inputs) -> Inputs:
-    check = split.StickySplit(len(inputs["looks"][0]["n"][0]))
-    for look in inputs["looks"]:
+    seen = looks(inputs, "n", arms=1)
+    check = split.StickySplit(len(seen[0]["n"][0]))
+    for look in seen:
         check.add(_per_arm(look["n"]), exact(look["weight"]))
     value = check.score()
     log_e = check.log_e(exact(inputs["rho"]))

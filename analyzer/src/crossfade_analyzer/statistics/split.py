@@ -43,11 +43,11 @@ class StickySplit:
         self.information += share * rest * requests
 
     def score(self) -> score.Score:
-        """U is in requests beyond the nominal number."""
+        """U is in requests beyond the nominal number. One bucket alone shows no variance, hence no evidence."""
         buckets = len(self._u)
         u = float(sums(self._u))
         apart = self._u - u / buckets
-        v = buckets / (buckets - 1) * float(sums(apart * apart))
+        v = buckets / max(buckets - 1, 1) * float(sums(apart * apart))
         return score.Score(u, v, self.information, buckets)
 
     def log_e(self, r: Decimal) -> Decimal:

@@ -31,6 +31,10 @@ class PairedMoments:
     pre_sum_squares: float
     post_pre_sum_of_products: float
 
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ValueError(f"a variance needs at least 2 units, not {self.n}")
+
     def joined(self, other: PairedMoments) -> PairedMoments:
         """Both arms as one sample."""
         return PairedMoments(
