@@ -246,7 +246,8 @@ EXPERIMENT: dict[str, list[Any]] = {
     "design.metrics": [
         *([], [SUCCESS], [GUARDRAIL], [DETERIORATION], [SUCCESS, GUARDRAIL, DETERIORATION], [SUCCESS, SUCCESS], None),
         *([SUCCESS, DETERIORATION | {"metric": f"plays@{'a' * 10}"}], [SUCCESS | {"metric": f"plays@{'a' * 10}"}]),
-        *([{"metric": "a", "role": role}] for role in ("Success", "Guardrail", "Quality")),
+        *([{"metric": "a", "role": role}] for role in ("Success", "Guardrail", "Quality", "Health")),
+        *([SUCCESS, {"metric": "a", "role": "Quality"} | extra] for extra in ({}, {"margin": {"relative": "1%"}})),
         *([SUCCESS | {"margin": {"relative": "1%"}}], [GUARDRAIL | {"mde": {"relative": "1%"}}]),
         *([SUCCESS, DETERIORATION | {extra: {"relative": "1%"}}] for extra in ("mde", "margin", "tolerance")),
         *([SUCCESS | {"mde": bound}] for bound in BOUNDS),

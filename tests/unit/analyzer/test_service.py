@@ -222,6 +222,4 @@ async def test_its_own_metrics_count_what_it_did(app: FastAPI) -> None:
 
 
 def test_the_published_document_is_this_services(app: FastAPI) -> None:
-    assert json.loads(DOCUMENT.read_text()) == app.openapi(), (
-        "stale: run `crossfade-analyzer openapi > docs/reference/analyzer-openapi.json`"
-    )
+    assert json.loads(DOCUMENT.read_text()) == app.openapi(), "stale: run `make generate`"

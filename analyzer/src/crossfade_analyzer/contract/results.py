@@ -20,11 +20,13 @@ class ExperimentState(StrEnum):
 
 
 class MetricVerdict(StrEnum):
-    """Of one treatment against control in one metric. `NotYet`: the plan allows no look at it yet."""
+    """Of one treatment against control in one metric. `Different`: a Quality metric, either way. `NotYet`: the plan
+    allows no look at it yet."""
 
     SUPERIOR = "Superior"
     NON_INFERIOR = "NonInferior"
     INFERIOR = "Inferior"
+    DIFFERENT = "Different"
     INCONCLUSIVE = "Inconclusive"
     NOT_YET = "NotYet"
     CANNOT_JUDGE = "CannotJudge"

@@ -33,7 +33,7 @@ def verdict_of(reading: Reading, study: Study, look: Look) -> MetricVerdict:
     """What one reading shows. Harm counts first, and a metric that only guards shows nothing else."""
     role = next(m.role for m in study.design.metrics if m.name == reading.metric)
     if reading.harmed:
-        return MetricVerdict.INFERIOR
+        return MetricVerdict.DIFFERENT if role is ExperimentRole.QUALITY else MetricVerdict.INFERIOR
     if reading.refusal is not None:
         return MetricVerdict.CANNOT_JUDGE
     if reading.shown:
@@ -99,6 +99,7 @@ _SAID = {
     MetricVerdict.SUPERIOR: "Shown to be better",
     MetricVerdict.NON_INFERIOR: "Shown to be within its margin",
     MetricVerdict.INFERIOR: "Shown to be worse",
+    MetricVerdict.DIFFERENT: "Shown to differ, so the arms may not be comparable",
     MetricVerdict.INCONCLUSIVE: "Neither shown nor excluded",
     MetricVerdict.NOT_YET: "Tested at the end only; at looks before, only for harm",
     MetricVerdict.CANNOT_JUDGE: "Cannot be judged",

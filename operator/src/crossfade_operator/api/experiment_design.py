@@ -116,7 +116,7 @@ class ExperimentMetric(SpecModel):
     )
     role: MetricRole = Field(
         description="Success: must be shown better. Guardrail: must be shown not worse than its margin. Deterioration: "
-        "must not be shown worse."
+        "must not be shown worse. Quality: must not be shown different either way, or no result is used."
     )
     mde: Bound | None = Field(default=None, description="For a Success metric: the smallest effect worth finding.")
     margin: Bound | None = Field(default=None, description="For a Guardrail: how much worse is still acceptable.")

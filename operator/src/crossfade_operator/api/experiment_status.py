@@ -49,6 +49,7 @@ class MetricRole(StrEnum):
     SUCCESS = "Success"
     GUARDRAIL = "Guardrail"
     DETERIORATION = "Deterioration"
+    QUALITY = "Quality"
 
 
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
@@ -109,7 +110,9 @@ class ExperimentResult(StatusModel):
     metric: ShortText = Field(description="The metric.")
     treatment: ShortText = Field(description="The arm.")
     role: MetricRole = Field(description="The metric's role.")
-    verdict: Word = Field(description="Superior, NonInferior, Inferior, Inconclusive, NotYet or CannotJudge.")
+    verdict: Word = Field(
+        description="Superior, NonInferior, Inferior, Different, Inconclusive, NotYet or CannotJudge."
+    )
     control: Number | None = Field(default=None, description="Value in control, in the metric's unit.")
     value: Number | None = Field(default=None, description="Value in the treatment, in the metric's unit.")
     relative: Number | None = Field(default=None, description="Relative difference, 0.01 for 1 %.")

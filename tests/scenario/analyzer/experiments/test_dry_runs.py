@@ -9,6 +9,7 @@ import pytest
 from crossfade_analyzer.contract import (
     CheckName,
     ExperimentReason,
+    ExperimentRole,
     ExperimentState,
     ExperimentType,
     Method,
@@ -19,6 +20,7 @@ from crossfade_analyzer.contract import (
 from tests.fakes.experiments import CONTROL, ERRORS, PLAYS, SUBJECT, TREATMENT, arm, excluded, mock
 from tests.scenario.analyzer.experiments.conftest import MINUTE, Asked, Dry
 
+QUALITY = ERRORS.model_copy(update={"role": ExperimentRole.QUALITY, "margin": None})
 BOTH = {"metrics": (PLAYS, ERRORS)}
 METHODS = list(Method)
 
@@ -100,6 +102,27 @@ def test_of_several_treatments_the_one_that_meets_the_rule_is_shipped(dry: Dry) 
     verdicts = {(m.treatment, m.metric): m.verdict for m in seen.metrics}
     assert verdicts["treatment", "plays"] is MetricVerdict.INFERIOR
     assert verdicts["second", "plays"] is MetricVerdict.SUPERIOR
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("errors", [(0.01, 0.02), (0.02, 0.01)], ids=["more", "fewer"])
+def test_a_quality_metric_that_differs_either_way_forbids_any_result(
+    dry: Dry, method: Method, errors: tuple[float, float]
+) -> None:
+    dry.designed(metrics=(PLAYS, QUALITY), method=method, mock=mock(plays=(2.0, 2.2), errors=errors))
+    seen = dry.go(65)
+    assert (seen.final, seen.reason, seen.outcome) == (True, ExperimentReason.CHECK_FAILED, Outcome.INVALID)
+    assert "error-rate: treatment differs from control" in seen.message
+    assert seen.metrics[1].verdict is MetricVerdict.DIFFERENT
+    assert [check.passed for check in seen.checks if check.name is CheckName.QUALITY] == [False]
+
+
+def test_a_quality_metric_that_is_the_same_changes_nothing(dry: Dry) -> None:
+    dry.designed(metrics=(PLAYS, QUALITY), mock=mock(plays=(2.0, 2.2)))
+    seen = dry.go(15)
+    assert seen.recommendation is Recommendation.SHIP
+    assert seen.metrics[1].verdict is MetricVerdict.INCONCLUSIVE
+    assert [check.passed for check in seen.checks if check.name is CheckName.QUALITY] == [True]
 
 
 def test_an_incident_that_is_excluded_for_all_arms_is_left_out_and_told(dry: Dry) -> None:

@@ -41,6 +41,8 @@ def _asked(finding: Finding, effect: Effect, theirs: str) -> str:
         return _success(finding, effect)
     if finding.role == "Guardrail":
         return _guardrail(finding, effect, theirs)
+    if finding.role == "Quality":
+        return f"It must not be shown to differ, either way, and was{'' if finding.verdict == 'Different' else ' not'}."
     return _harm(finding, effect)
 
 
@@ -133,6 +135,8 @@ def _had_it_failed(finding: Finding, effect: Effect) -> str:
     if finding.role == "Guardrail":
         away = f"; {words.points(allowed - harm)} were left" if allowed is not None and harm is not None else ""
         return f"{name} not proven: its worst end at the margin of {words.bound(finding.margin)} or beyond{away}."
+    if finding.role == "Quality":
+        return f"{name} shown to differ from control, either way."
     least = effect.least_harm
     away = f"; {words.points(least - (allowed or 0.0))} were left" if least is not None else ""
     return f"{name} shown worse: its whole interval on the bad side{away}."

@@ -25,6 +25,7 @@ _VERDICT_STYLES = {
     "Superior": ("green", "bold"),
     "NonInferior": ("green",),
     "Inferior": ("red", "bold"),
+    "Different": ("red", "bold"),
     "CannotJudge": ("yellow",),
 }
 _RECOMMENDATION_STYLES = {"Ship": ("green", "bold"), "Abort": ("red", "bold"), "Discuss": ("yellow", "bold")}

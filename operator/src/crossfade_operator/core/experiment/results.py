@@ -62,7 +62,7 @@ def judged(view: View, turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
     same = (recommendation, evaluation.treatment) == (status.recommendation, status.treatment)
     since = status.recommended_at if same else view.now
     return counted(turn, evaluation).set(
-        results=tuple(_row(result) for result in evaluation.metrics if result.role.value in set(MetricRole)),
+        results=tuple(_row(result) for result in evaluation.metrics),
         checks=checks_of(evaluation.checks),
         recommendation=recommendation,
         treatment=evaluation.treatment if recommendation else None,

@@ -54,6 +54,15 @@ def test_a_metric_without_a_verdict_says_why(record: Record) -> None:
     assert "Nothing could be compared yet between treatment and control. No verdict: no series counts" in page
 
 
+@pytest.mark.parametrize(("verdict", "told"), [("Different", "was"), ("Inconclusive", "was not")])
+def test_a_quality_metric_must_not_differ_either_way(record: Record, verdict: str, told: str) -> None:
+    obj = record("shipped")
+    obj["spec"]["results"].append({**obj["spec"]["results"][0], "name": "mix", "role": "Quality", "verdict": verdict})
+    page = " ".join(_page(obj).split())
+    assert f"It must not be shown to differ, either way, and {told}." in page
+    assert "mix (treatment) shown to differ from control, either way." in page
+
+
 def test_only_the_arm_that_was_decided_about_could_have_changed_it(record: Record) -> None:
     obj = record("shipped")
     obj["spec"]["results"].append({**obj["spec"]["results"][0], "treatment": "bigger", "verdict": "Inferior"})
