@@ -13,8 +13,8 @@ from crossfade_operator.adapters.probes import CannotListen
 from crossfade_operator.handlers.watching import quieten_kopf
 from crossfade_operator.logs import log_to_stderr
 from crossfade_operator.processes.learning import learn
+from crossfade_operator.processes.memory import collect_rarely
 from crossfade_operator.processes.serving import serve
-from crossfade_operator.processes.side import collect_rarely
 from crossfade_operator.settings import LearningSettings, ServingSettings, SettingsError
 
 Process = Coroutine[Any, Any, None]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 from abc import ABC, abstractmethod
@@ -19,6 +18,7 @@ from crossfade_operator.adapters.kubernetes import GROUP
 from crossfade_operator.adapters.lease import Lease, LeaseName, uptime
 from crossfade_operator.adapters.probes import Health, probes
 from crossfade_operator.ports.cluster import ClusterError, NotLeader
+from crossfade_operator.processes.memory import give_back
 from crossfade_operator.runtime.queue import WorkQueue
 from crossfade_operator.settings import Settings
 from crossfade_operator.telemetry import ProcessTelemetry
@@ -31,9 +31,6 @@ RESTART_AFTER = 2.0
 """Seconds between the end of one term as leader and the next attempt."""
 DEAD_AFTER = 60.0
 """Seconds without an attempt at the Lease, answered or not, after which the process counts as stuck."""
-COLLECT_AFTER = (20_000, 20, 20)
-"""When Python looks for cyclic garbage, as for `gc.set_threshold`. A page of a list parses into tens of thousands of
-objects that all live on; with Python's 700 looking at them again and again takes five times as long as parsing."""
 
 
 class Side(ABC):
@@ -126,18 +123,14 @@ async def run_until_stopped(side: Side, telemetry: ProcessTelemetry) -> None:
         logger.info("%s serves /healthz, /readyz and /metrics on port %d", settings.identity, port)
         working = asyncio.create_task(side.run(), name="side")
         working.add_done_callback(lambda _: stopped.set())
+        tidying = asyncio.create_task(give_back(), name="give memory back")
         await stopped.wait()
-        working.cancel()
-        await asyncio.gather(working, return_exceptions=True)
+        for task in (working, tidying):
+            task.cancel()
+        await asyncio.gather(working, tidying, return_exceptions=True)
         await side.lease.release()
     if not working.cancelled() and (failure := working.exception()) is not None:
         raise failure
-
-
-def collect_rarely() -> None:
-    """Look for cyclic garbage less often, and never at what was imported."""
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.freeze()
 
 
 def _first(group: BaseExceptionGroup[NotLeader]) -> BaseException:
