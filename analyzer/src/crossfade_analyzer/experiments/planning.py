@@ -204,8 +204,10 @@ def _thin(past: Past) -> str | None:
 
 
 def _said(study: Study, metric: ExperimentMetric, explained: float) -> str:
-    tested = "tested once, at the end" if study.design.method != "AlwaysValid" else "tested at every window"
-    what = tested if metric.role in SHOWN else "followed for harm; it needs no sample of its own"
+    what = "tested once, at the end" if study.design.method != "AlwaysValid" else "tested at every window"
+    if metric.role not in SHOWN:
+        sign = "a difference" if metric.role is ExperimentRole.QUALITY else "harm"
+        what = f"followed for {sign}; it needs no sample of its own"
     if study.design.pre_period_seconds:
         return f"{what}; a labelled pre-period is expected to explain {explained:.0%} of the variance"
     return what

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crossfade_analyzer.contract import Bound, ExperimentPlan, ExperimentPlanRequest, Fault, Method
+from crossfade_analyzer.contract import Bound, ExperimentPlan, ExperimentPlanRequest, ExperimentRole, Fault, Method
 from crossfade_analyzer.experiments.planning import plan
 from tests.fakes.experiments import CONTROL, ERRORS, LATENCY, PLAYS, TREATMENT, arm, design, mock
 from tests.scenario.analyzer.experiments.conftest import World
@@ -122,6 +122,17 @@ def test_a_metric_of_ones_own_is_planned_from_stables_counts(busy: World) -> Non
     assert (plays.holds, plays.series_per_arm) == (True, 100)
     assert plays.baseline == pytest.approx(2.2, rel=0.01)
     assert plays.cuped_r2 == pytest.approx(1.0, abs=0.1)  # each bucket is as it was
+
+
+@pytest.mark.parametrize(
+    ("role", "sign"), [(ExperimentRole.DETERIORATION, "harm"), (ExperimentRole.QUALITY, "a difference")]
+)
+def test_a_metric_that_must_show_nothing_needs_no_sample(busy: World, role: ExperimentRole, sign: str) -> None:
+    followed = LATENCY.model_copy(update={"role": role})
+    plan = planned(busy, metrics=(ERRORS, followed))
+    (said,) = (metric for metric in plan.metrics if metric.metric == "latency")
+    assert said.message == f"followed for {sign}; it needs no sample of its own"
+    assert said.required_sample is None
 
 
 def test_an_endpoint_without_traffic_is_refused(world: World) -> None:
