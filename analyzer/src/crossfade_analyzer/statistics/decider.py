@@ -52,7 +52,7 @@ def _updated(look: Any, state: dict[str, Any], *, proves: bool) -> State:
 
 
 def _plan(look: Any, *, proves: bool) -> RolloutPlan:
-    """From the simulator's plan: errors, and latency when there is a histogram; traffic as seen in the first look."""
+    """From the simulator's plan: errors, and latency when there is a histogram."""
     bounds = tuple(f"{LATENCY}/{j}" for j in _bins(look))
     metrics = [
         MetricPlan(
@@ -73,7 +73,7 @@ def _translated(look: Any) -> Look:
     requests = _rows(look.req)
     counts = {ERRORS: Counts(_rows(look.err), requests)}
     for j in _bins(look):
-        counts[f"{LATENCY}/{j}"] = Counts(_slower(look.lat, j), requests)
+        counts[f"{LATENCY}/{j}"] = Counts(_slower(look.lat, j), _slower(look.lat, -1))
     step = int(look.step)
     minutes = Decimal(0) if step == WARM_UP else exact(float(look.minute))
     return Look(int(look.k), step, _share(look), minutes, counts)
@@ -93,7 +93,10 @@ def _bins(look: Any) -> tuple[int, ...]:
 
 
 def _slower(lat: Any, j: int) -> PerArm:
-    """Requests slower than the upper bound of bin `j`, per arm and bucket."""
+    """Timed requests slower than the upper bound of bin `j`, per arm and bucket; all of them for -1.
+
+    A histogram may leave out what was never answered: its own total is what its bins are shares of.
+    """
     return _rows(_whole(lat)[:, :, j + 1 :].sum(axis=2, dtype=np.int64))
 
 
