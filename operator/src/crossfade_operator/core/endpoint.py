@@ -95,7 +95,13 @@ def entitlement_of(name: str, status: ModelRolloutStatus) -> Entitlement:
         return replace(settled, starting=candidate.revision)
     if candidate is None or candidate.stage is Stage.WITHDRAWING:
         return settled
-    return replace(settled, candidate=candidate.revision, positions=candidate.positions, mirror=candidate.mirror)
+    return replace(
+        settled,
+        candidate=candidate.revision,
+        attempt=candidate.attempt,
+        positions=candidate.positions,
+        mirror=candidate.mirror,
+    )
 
 
 def held_back(present: ModelEndpointStatus, wanted: Entitlement) -> Entitlement:

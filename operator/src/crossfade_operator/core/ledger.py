@@ -57,6 +57,8 @@ class Entitlement:
     """The decision by which the stable revision became so."""
     starting: str | None = None
     """The candidate that has no slice yet: routers are to find its pods."""
+    attempt: int = 1
+    """The candidate's, counted over the rollout's life."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,11 @@ def _rollouts_part(claims: Claims) -> tuple[Ledger, str | None]:
     held = ranges_of(present) if present else ()
     try:
         ranges = allocate(
-            want.positions, start=start_of(want.candidate), held=held, others=others, floor=floor_of(claims.policy)
+            want.positions,
+            start=start_of(want.candidate, want.attempt),
+            held=held,
+            others=others,
+            floor=floor_of(claims.policy),
         )
     except NoRoom as refusal:
         # What is granted already stays until what is wanted fits: a holdout that came later takes nobody's positions.
@@ -199,7 +205,7 @@ def _holdout(claims: Claims) -> tuple[Ledger, str | None]:
     ranges = holdout_ranges(claims)
     if not ranges or revision is None or revision not in claims.existing:
         return (), None
-    if problem := _in_the_way(claims, ranges):
+    if problem := _in_the_way(claims, ranges) or _below_the_floor(claims, ranges, present):
         return ((present,) if present and present.revision == revision else ()), problem
     return (_entry(HOLDOUT, LedgerArm.HOLDOUT, revision, ranges),), None
 
@@ -210,6 +216,18 @@ def _in_the_way(claims: Claims, ranges: Iterable[Range]) -> str | None:
     if not holders:
         return None
     return f"the holdout waits until its positions are free: {', '.join(sorted(holders))} holds some of them"
+
+
+def _below_the_floor(claims: Claims, ranges: Iterable[Range], present: LedgerEntry | None) -> str | None:
+    """What is held out already stays: a floor that was raised since takes nobody's model away."""
+    wanted, held = len(set(expand(ranges))), sum(one.positions for one in _experiments(claims.ledger))
+    floor = floor_of(claims.policy)
+    if wanted + held + floor <= POSITIONS or (present is not None and wanted <= present.positions):
+        return None
+    return (
+        f"the holdout waits: its {percent(wanted)} and the {percent(held)} of experiments would leave stable less than"
+        f" its floor of {percent(floor)}"
+    )
 
 
 def _holdout_waits(claims: Claims) -> tuple[RefusedRequest, ...]:

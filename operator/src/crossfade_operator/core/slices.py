@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import xxhash
 
 POSITIONS = 1000
+_FURTHER = 618
 
 Range = tuple[int, int]
 """Positions from the first to the last, both included."""
@@ -34,9 +35,13 @@ class NoRoom(Exception):
     """A slice does not fit; the sentence names the holders and what is free."""
 
 
-def start_of(revision: str) -> int:
-    """Where a revision's slice begins: by its hash, so that it is not always the same users who go first."""
-    return xxhash.xxh64_intdigest(revision.encode()) % POSITIONS
+def start_of(revision: str, attempt: int) -> int:
+    """Where a revision's slice begins: by its hash, so that it is not always the same users who go first.
+
+    Each attempt begins a golden section of the circle further: a retry is not shown to the users whom the last one
+    hurt while its slice and theirs are below 38 %.
+    """
+    return (xxhash.xxh64_intdigest(revision.encode()) + (attempt - 1) * _FURTHER) % POSITIONS
 
 
 def allocate(want: int, *, start: int, held: Sequence[Range], others: Iterable[Grant], floor: int) -> tuple[Range, ...]:

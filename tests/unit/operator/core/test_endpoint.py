@@ -171,8 +171,8 @@ def covered(turn: EndpointTurn) -> set[int]:
 def test_a_slice_begins_where_its_revision_says_and_grows_from_there() -> None:
     first = decide(view())
     wider = decide(after(first, view(replace(TEN_PERCENT, positions=200))))
-    assert covered(first) == {(start_of(B) + step) % 1000 for step in range(100)}
-    assert covered(wider) == {(start_of(B) + step) % 1000 for step in range(200)}
+    assert covered(first) == {(start_of(B, 1) + step) % 1000 for step in range(100)}
+    assert covered(wider) == {(start_of(B, 1) + step) % 1000 for step in range(200)}
 
 
 @pytest.mark.parametrize(("positions", "refused"), [(850, False), (851, True)])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from crossfade_operator.api.experiment_status import RequestedArm
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
-from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry
+from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry, PositionRange
 from crossfade_operator.core.ledger import (
     MOST_COOLING,
     Claims,
@@ -206,6 +206,15 @@ def test_an_experiment_gets_nothing_that_rests_and_a_candidate_may() -> None:
     assert len(held(grown.ledger, LedgerArm.CANDIDATE)) == 950
 
 
+def test_a_retry_begins_with_other_users() -> None:
+    first, second = (
+        set(held(allot(claims(want=Entitlement("ranker", A, B, 50, attempt=attempt))).ledger, LedgerArm.CANDIDATE))
+        for attempt in (1, 2)
+    )
+    assert len(first) == len(second) == 50
+    assert not first & second
+
+
 def test_no_more_is_told_of_what_rests_than_a_status_holds() -> None:
     ledger: tuple[LedgerEntry, ...] = ()
     for number in range(MOST_COOLING + 5):
@@ -233,6 +242,19 @@ def test_a_holdout_that_is_made_larger_keeps_what_it_has_meanwhile() -> None:
     turn = allot(claims(request(positions=480), ledger=both, holdout="30%"))
     assert len(held(turn.ledger, LedgerArm.HOLDOUT)) == 10
     assert turn.ledger == both
+
+
+def test_a_holdout_that_comes_later_leaves_stable_its_floor() -> None:
+    policy = {"maxExperimentSlice": "90%", "stableFloor": "50%"}
+    entry = TAKEN[0].model_copy(
+        update={"positions": 500, "ranges": (PositionRange.model_validate({"from": 0, "to": 499}),)}
+    )
+    full: tuple[LedgerEntry, ...] = (entry,)
+    turn = allot(claims(request(positions=500), ledger=full, policy=policy, holdout="1%"))
+    assert turn.ledger == full
+    assert "would leave stable less than its floor of 50%" in (turn.problem or "")
+    assert not allot(claims(policy=policy, holdout="80%")).ledger
+    assert len(held(allot(claims(policy=policy, holdout="50%")).ledger, LedgerArm.HOLDOUT)) == 500
 
 
 @pytest.mark.parametrize(("positions", "refused"), [(650, False), (651, True)])

@@ -124,10 +124,11 @@ def test_no_room_names_the_holders_and_what_is_free(want: int, others: list[Gran
 
 
 def test_revisions_begin_at_different_places() -> None:
-    starts = [start_of(f"revision{number:02}") for number in range(100)]
+    starts = [start_of(f"revision{number:02}", 1) for number in range(100)]
     assert len(set(starts)) > 80
     assert all(0 <= start < POSITIONS for start in starts)
-    assert start_of("revision00") == starts[0]
+    assert start_of("revision00", 1) == starts[0]
+    assert start_of("revision00", 2) != starts[0], "a retry begins elsewhere"
 
 
 @pytest.mark.parametrize(("positions", "text"), [(0, "0%"), (1, "0.1%"), (10, "1%"), (105, "10.5%"), (1000, "100%")])
