@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crossfade_analyzer.contract import Evaluation
+from crossfade_analyzer.contract import Evaluation, Plan
 from crossfade_analyzer.evaluator import Evaluator
 from crossfade_analyzer.store.evidence import Evidence
 from tests.fakes.exporter import Router
@@ -35,6 +35,11 @@ def judge_a_failing_candidate(store: Evidence) -> Evaluation:
     return evaluations[-1]
 
 
+def plan_of_it() -> Plan:
+    """What it was judged under."""
+    return request(0, subject=SUBJECT).plan
+
+
 def results_of(evaluation: Evaluation) -> list[dict[str, Any]]:
     """As a Decision holds them."""
     return [
@@ -45,7 +50,13 @@ def results_of(evaluation: Evaluation) -> list[dict[str, Any]]:
             "message": metric.message,
             **{
                 key: f"{value:.6g}"
-                for key, value in (("estimate", metric.ratio), ("lower", metric.lower), ("upper", metric.upper))
+                for key, value in (
+                    ("control", metric.control.value if metric.control else None),
+                    ("value", metric.candidate.value if metric.candidate else None),
+                    ("estimate", metric.ratio),
+                    ("lower", metric.lower),
+                    ("upper", metric.upper),
+                )
                 if value is not None
             },
         }

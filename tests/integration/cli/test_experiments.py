@@ -22,9 +22,10 @@ from crossfade_analyzer.verification import verify
 from crossfade_operator.cli.client import KubernetesCluster, Refused
 from crossfade_operator.cli.main import run
 from crossfade_operator.cli.problem import Problem
+from crossfade_operator.core.rollout.records import plan_hash
 from dev.cluster.controlplane import ControlPlane
 from dev.cluster.waiting import NotYetError, wait_for
-from tests.fakes.judged import SUBJECT, judge_a_failing_candidate, results_of
+from tests.fakes.judged import SUBJECT, judge_a_failing_candidate, plan_of_it, results_of
 from tests.integration.cli.conftest import GROUP, ROOT, VERSION, Command
 
 pytestmark = pytest.mark.integration
@@ -277,6 +278,7 @@ def recorded(create: Store, analyzer: Answers, tmp_path: Path) -> Iterator[dict[
             "recommendation": "Rollback",
             "evidence": {"digest": digest, "locator": SUBJECT},
             "results": results_of(judged),
+            "designHash": plan_hash(plan_of_it()),
         }),
     ):  # fmt: skip
         spec = {**common, "action": action, "at": f"2026-11-22T10:0{number}:00Z", **more}

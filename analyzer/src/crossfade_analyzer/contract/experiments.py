@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from crossfade_analyzer.contract.base import (
     Bound,
+    Digest,
     Direction,
     Frozen,
     MetricKind,
@@ -126,6 +127,9 @@ class ExperimentDesign(Frozen):
     )
     latency_bounds: tuple[Name, ...] = Field(default=(), description="The router's bounds, increasing, e.g. `25ms`.")
     metrics: tuple[ExperimentMetric, ...] = Field(min_length=1, max_length=20)
+    design_hash: Digest | None = Field(
+        default=None, description="Of the design as it was reviewed; kept with the evidence, which so names it."
+    )
     mock: Mock | None = None
 
 

@@ -95,7 +95,7 @@ def _tell(
         looked += [several(verified.windows, "window")] if verified.windows else []
         said = f"{', '.join(looked)} recomputed by {verified.rule} from {verified.digest}: {verified.verdict}."
         if decision:
-            said += " The record says the same: recommendation, verdicts and figures."
+            said += " The record says the same: design, recommendation, verdicts and figures."
         session.say(wrapped("  ", said, session.wide, indent=2))
     return EXIT_DIFFERENT if found else 0
 

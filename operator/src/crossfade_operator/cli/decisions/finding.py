@@ -49,6 +49,8 @@ def since(text: str | None, now: datetime) -> datetime:
         return EVER
     try:
         return now - timedelta(seconds=Duration(text).total_seconds())
+    except OverflowError:
+        return EVER
     except ValueError:
         pass
     try:

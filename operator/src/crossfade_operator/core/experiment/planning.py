@@ -112,6 +112,7 @@ def design_for(view: View) -> ExperimentDesign:
         pre_period_seconds=0.0 if view.spec.dry_run else analysis.pre_period.total_seconds(),
         latency_bounds=tuple(str(bound) for bound in view.endpoint.spec.router.latency_bounds),
         metrics=tuple(_metric(use, view.metrics.get(name_of(use))) for use in design.metrics),
+        design_hash=view.status.design_hash,
         mock=_mock(view) if view.spec.dry_run else None,
     )
 

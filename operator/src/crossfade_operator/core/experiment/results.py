@@ -45,12 +45,11 @@ def blind(evaluation: ExperimentEvaluation) -> Reason | None:
 
 
 def counted(turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
-    """Note down what was counted, without what was judged from it."""
+    """Note down what was counted, without what was judged from it: `evidence` stays that of the results shown."""
     return turn.set(
         look=evaluation.look,
         windows=evaluation.windows,
         progress=f"{math.floor(evaluation.progress * 100)}%",
-        evidence=evaluation.digest or turn.status.evidence,
         rule=evaluation.rule,
     )
 
@@ -62,6 +61,7 @@ def judged(view: View, turn: Turn, evaluation: ExperimentEvaluation) -> Turn:
     same = (recommendation, evaluation.treatment) == (status.recommendation, status.treatment)
     since = status.recommended_at if same else view.now
     return counted(turn, evaluation).set(
+        evidence=evaluation.digest or status.evidence,
         results=tuple(_row(result) for result in evaluation.metrics),
         checks=checks_of(evaluation.checks),
         recommendation=recommendation,

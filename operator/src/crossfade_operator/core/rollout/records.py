@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
+from crossfade_analyzer.contract import Plan
 from crossfade_operator.api.decision import Basis, Recommendation
 from crossfade_operator.api.modelrollout_status import Action, Candidate, Decision
 from crossfade_operator.core.effects import Announce
@@ -104,13 +106,27 @@ def number_of(name: str) -> int:
 
 
 def design_hash(candidate: Candidate | None) -> str | None:
-    """`sha256:` and 64 digits over the plan that is pinned with the candidate, as canonical JSON."""
-    return digest_of(candidate.plan) if candidate is not None and candidate.plan else None
+    """Of the plan that is pinned with the candidate."""
+    if candidate is None or not candidate.plan:
+        return None
+    return plan_hash(Plan.model_validate(candidate.plan))
 
 
-def digest_of(plan: Mapping[str, Any]) -> str:
-    canonical = json.dumps(plan, sort_keys=True, separators=(",", ":"))
+def plan_hash(plan: Plan) -> str:
+    """`sha256:` and 64 digits over canonical JSON, in which a number has one form: evidence keeps the plan, and whoever
+    has it can tell that a record was judged under this very one."""
+    canonical = json.dumps(
+        _plain(plan.model_dump(by_alias=True, exclude_none=True)), sort_keys=True, separators=(",", ":")
+    )
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return format(Decimal(str(value)).normalize(), "f") if isinstance(value, Decimal | float) else value
 
 
 def event(view: View, reason: Explained, message: str, *, warning: bool = False) -> Announce:

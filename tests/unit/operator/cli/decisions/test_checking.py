@@ -16,7 +16,8 @@ from crossfade_analyzer.store.files import exported
 from crossfade_analyzer.verification import verify
 from crossfade_operator.cli.client import Refused
 from crossfade_operator.cli.main import run
-from tests.fakes.judged import SUBJECT, judge_a_failing_candidate, results_of
+from crossfade_operator.core.rollout.records import plan_hash
+from tests.fakes.judged import SUBJECT, judge_a_failing_candidate, plan_of_it, results_of
 
 Command = Callable[..., tuple[int, str]]
 
@@ -40,6 +41,7 @@ def decision(record: Callable[[str], dict[str, Any]], judged: Evaluation) -> dic
     made = record("rolled-back")
     made["spec"]["evidence"] = {"digest": judged.digest, "locator": SUBJECT}
     made["spec"]["results"] = results_of(judged)
+    made["spec"]["designHash"] = plan_hash(plan_of_it())
     return made
 
 

@@ -59,6 +59,10 @@ def test_filters_narrow_what_is_listed(command: Command, filters: list[str], nam
     assert _names(command("decisions", *filters)[1]) == names
 
 
+def test_longer_ago_than_time_began_is_ever(command: Command) -> None:
+    assert _names(command("decisions", "--since", "999999d")[1]) == _names(command("decisions")[1])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

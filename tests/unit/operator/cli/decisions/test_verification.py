@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,22 +17,49 @@ Record = Callable[[str], dict[str, Any]]
 
 def _judged(decision: dict[str, Any]) -> dict[str, Any]:
     """The analyzer's answer that the decision was made from, with more places than a record keeps."""
-    metrics = []
-    for one in decision["spec"]["results"]:
-        figures = {key: float(one[key]) * 1.0000001 for key in ("estimate", "lower", "upper")}
-        if one.get("treatment"):
-            relative = {"value": figures["estimate"], "lower": figures["lower"], "upper": figures["upper"]}
-            metrics.append({"metric": one["name"], "treatment": one["treatment"], "verdict": one["verdict"],
-                            "relative": relative})  # fmt: skip
-        else:
-            metrics.append({"name": one["name"], "verdict": one["verdict"], "ratio": figures["estimate"],
-                            "lower": figures["lower"], "upper": figures["upper"]})  # fmt: skip
-    return {"metrics": metrics}
+    spec = decision["spec"]
+    if spec["subject"]["kind"] == "ModelRollout":
+        return {"metrics": [_of_rollout(one) for one in spec["results"]]}
+    return {
+        "metrics": [_of_experiment(one) for one in spec["results"]],
+        "outcome": spec["outcome"],
+        "checks": copy.deepcopy(spec.get("checks") or []),
+        "withoutExclusions": spec.get("withoutExclusions"),
+    }
+
+
+def _of_rollout(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: one[key] for key in ("name", "role", "verdict")},
+        **{arm: {"value": _exact(one, key)} for arm, key in (("control", "control"), ("candidate", "value"))},
+        **{key: _exact(one, said) for key, said in (("ratio", "estimate"), ("lower", "lower"), ("upper", "upper"))},
+    }
+
+
+def _of_experiment(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metric": one["name"],
+        **{key: one[key] for key in ("treatment", "role", "verdict")},
+        **{arm: {"value": _exact(one, key)} for arm, key in (("control", "control"), ("treated", "value"))},
+        "relative": {
+            key: _exact(one, said) for key, said in (("value", "estimate"), ("lower", "lower"), ("upper", "upper"))
+        },
+    }
+
+
+def _opened(decision: dict[str, Any]) -> dict[str, Any]:
+    if decision["spec"]["subject"]["kind"] == "ModelRollout":
+        return {}
+    return {"design": {"designHash": decision["spec"]["designHash"]}}
+
+
+def _exact(one: dict[str, Any], key: str) -> float | None:
+    return float(one[key]) * 1.0000001 if one.get(key) is not None else None
 
 
 def _evidence(decision: dict[str, Any], judged: dict[str, Any] | None = None, digest: str = DIGEST) -> EvidenceFile:
     entries = [
-        {"seq": 0, "kind": "opened", "body": {}, "digest": OTHER},
+        {"seq": 0, "kind": "opened", "body": _opened(decision), "digest": OTHER},
         {
             "seq": 1,
             "kind": "look",
@@ -107,6 +135,41 @@ def test_a_verdict_and_a_metric_that_differ_are_named(record: Record) -> None:
         "error-rate, verdict: the decision says Proven, recomputed it is Harmful",
         "latency: the decision has a result, the evidence has none",
     )
+
+
+LEFT_OUT = "plays (treatment): the evidence has a result, the decision has none"
+
+
+def _worse(spec: dict[str, Any]) -> None:
+    spec["outcome"] = "Win" if spec["outcome"] != "Win" else "Invalid"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        pytest.param(lambda spec: spec["results"].pop(0), LEFT_OUT, id="a-result-left-out"),
+        pytest.param(lambda spec: spec["results"].clear(), LEFT_OUT, id="all-left-out"),
+        pytest.param(_worse, "outcome: the decision says", id="outcome"),
+        pytest.param(lambda spec: spec["checks"][0].update(passed=not spec["checks"][0]["passed"]),
+                     "check SampleRatio: the decision says failed, recomputed it is passed", id="a-check-turned"),
+        pytest.param(lambda spec: spec["checks"].pop(0), "check SampleRatio: the decision says nothing",
+                     id="a-check-left-out"),
+        pytest.param(lambda spec: spec["results"][0].update(role="Guardrail"), "plays (treatment), role", id="role"),
+        pytest.param(lambda spec: spec["results"][0].update(control="9"), "plays (treatment), control", id="control"),
+        pytest.param(lambda spec: spec.update(designHash=OTHER), "design hash: the decision says", id="design"),
+        pytest.param(lambda spec: spec.update(rule="other@1"), "rule: the decision says other@1", id="rule"),
+        pytest.param(lambda spec: spec.update(withoutExclusions={"recommendation": "Abort", "reason": "x"}),
+                     "recommendation without exclusions", id="excluded"),
+    ],
+)  # fmt: skip
+def test_nothing_that_a_record_tells_of_its_evidence_can_be_changed(
+    record: Record, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    decision = record("shipped")
+    evidence, verified = _evidence(decision), _verified(decision)
+    change(decision["spec"])
+    found = differences(decision_of(decision), verified, evidence)
+    assert any(text.startswith(said) for text in found), found
 
 
 def test_other_evidence_is_not_taken_for_the_decisions(record: Record) -> None:
