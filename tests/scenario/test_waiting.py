@@ -105,12 +105,39 @@ async def test_a_step_with_approvals_waits_for_people() -> None:
     await world.until_phase("AwaitingApproval")
     await world.run(seconds=3600)
     assert world.status.step == 1
-    world.annotate("promote", "ana")
+    world.ask_to_promote("ana", "one")
     await world.run(seconds=600)
-    assert (world.status.phase, world.status.step) == ("AwaitingApproval", 1)
-    world.annotate("promote", "ben")
+    world.ask_to_promote("ana", "two")
+    await world.run(seconds=600)
+    assert (world.status.phase, world.status.step) == ("AwaitingApproval", 1), "one person is one approval"
+    assert "ana has approved this step before" in str(world.cluster.events)
+    world.ask_to_promote("ben", "three")
     await world.until_step(2)
     assert world.actions.count("Approve") == 2
+
+
+@pytest.mark.parametrize(("own", "passes"), [("DoesNotCount", False), ("Counts", True)])
+async def test_an_owners_own_approval_counts_where_the_policy_says_so(own: str, passes: bool) -> None:
+    world = await started(steps=[{**STEPS[0], "approvals": 1}, *STEPS[1:]], owner="ana")
+    world.cluster.put(endpoint(policy={"reviews": {"ownApproval": own}}))
+    await world.until_phase("AwaitingApproval")
+    world.ask_to_promote("ana", "mine")
+    await world.run(seconds=600)
+    assert ("Approve" in world.actions) is passes
+    assert passes or "ana owns the rollout" in str(world.cluster.events)
+
+
+async def test_an_owners_own_word_is_not_the_second_persons() -> None:
+    world = await started(owner="ana")
+    world.verdicts.judge = scripted.undecided
+    await world.until_phase("Holding")
+    world.review("ana", action="Advance")
+    world.ask_to_promote("ben", f"{world.status.candidate_revision}:go")
+    await world.run(seconds=600)
+    assert world.status.step == 1
+    world.review("cy", action="Advance")
+    world.ask_to_promote("ben", f"{world.status.candidate_revision}:again")
+    await world.until_step(2)
 
 
 async def test_promote_skips_what_is_still_to_be_proven_in_a_step_when_another_agrees() -> None:

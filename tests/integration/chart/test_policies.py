@@ -99,6 +99,22 @@ def test_nobody_decides_in_the_name_of_another(kubectl: Kubectl) -> None:
     kubectl("patch", "exp/ranker", "-n", "shop", "--type=merge", "-p", '{"spec": {"owner": "team-search"}}', by=BEN)
 
 
+def test_nobody_makes_themselves_the_decision_maker(kubectl: Kubectl) -> None:
+    _create(kubectl, _object("Experiment", EXPERIMENT, name="taken"))
+
+    def patch(change: Any, by: str, *more: str, **options: Any) -> None:
+        kubectl("patch", "exp/taken", "-n", "shop", "--type=merge", "-p", json.dumps(change), *more, by=by, **options)
+
+    patch({"spec": {"owner": "team-search"}}, BEN)
+    patch({"status": {"phase": "Stopped", "run": 1}}, "root", "--subresource=status", group=MASTERS)
+    for field in ("owner", "decisionMaker"):
+        with pytest.raises(Refused, match=f"are changed by its decision maker, {ANA}, or by a member of the group"):
+            patch({"spec": {field: BEN}}, BEN)
+    patch({"spec": {"decisionMaker": BEN}}, ANA)
+    patch({"spec": {"owner": "team-ranking"}}, BEN)
+    patch({"spec": {"decisionMaker": ANA}}, "carol", group=ADMINISTRATORS)
+
+
 def test_whoever_asks_for_a_promotion_says_so(kubectl: Kubectl) -> None:
     _create(kubectl, _object("ModelRollout", ROLLOUT))
 

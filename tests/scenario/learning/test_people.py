@@ -254,6 +254,10 @@ async def test_an_emergency_acts_at_once_and_is_reviewed_by_another_person_after
     await world.run(seconds=60)
     await world.turn()
     assert world.condition("ReviewDue")[0] == "True", "one's own review does not count"
+    world.edit(run=2, desiredState="Draft", decision=None)
+    await world.until_phase("Draft")
+    await world.run(seconds=60)
+    assert world.condition("ReviewDue")[0] == "True", "a new run does not pay for the emergency of the last one"
     world.review("RequestChanges", "bob", subject=about)
     await world.turn()
     assert world.condition("ReviewDue")[0] == "False"

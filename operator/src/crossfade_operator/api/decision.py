@@ -16,6 +16,7 @@ from crossfade_operator.api.meta import (
     Revision,
     ShortText,
     SpecModel,
+    StatusModel,
     Timestamp,
     Whole,
     Word,
@@ -168,6 +169,13 @@ class PreviousRoute(SpecModel):
     generation: Whole = Field(description="Its generation.")
     digest: Digest = Field(description="Digest of its content.")
     decision: ShortText = Field(default="", description="Name of the decision that it carried out.")
+
+
+class ReviewDue(StatusModel):
+    """A decision made in an emergency: another person has to review it afterwards."""
+
+    decision: ShortText = Field(description="Its name.")
+    by: ShortText = Field(description="Who decided: their own review does not count.")
 
 
 class DecisionSpec(SpecModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.decision import CheckFinding, Outcome, Recommendation, WithoutExclusions
+from crossfade_operator.api.decision import CheckFinding, Outcome, Recommendation, ReviewDue, WithoutExclusions
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -176,6 +176,11 @@ class ExperimentStatus(StatusModel):
     rule: ShortText | None = Field(default=None, description="Name and version of the rule that judged.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence behind the last result.")
     decision: ShortText | None = Field(default=None, description="Name of the Decision that it ended in.")
+    reviews_due: tuple[ReviewDue, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Decisions made in an emergency, of earlier runs too, that nobody else has reviewed yet.",
+    )
     decision_count: Whole = Field(default=0, description="Decisions so far; they are numbered by it.")
     pending: dict[str, Any] = Field(
         default_factory=dict,

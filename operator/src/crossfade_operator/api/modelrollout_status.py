@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.decision import Basis, Recommendation
+from crossfade_operator.api.decision import Basis, Recommendation, ReviewDue
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -138,7 +138,7 @@ class Candidate(StatusModel):
     message: Message | None = Field(default=None, description="Why, in a sentence.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence behind the last verdict.")
     proven: StrictBool = Field(default=False, description="Whether every guardrail has been proven.")
-    approvals: StrictInt = Field(default=0, ge=0, le=10, description="Approvals given for this step.")
+    approved_by: tuple[ShortText, ...] = Field(default=(), max_length=10, description="Who approved this step.")
     unready_since: Timestamp | None = Field(
         default=None, description="Since when it has had too few ready pods while it held a slice."
     )
@@ -203,13 +203,6 @@ class MetricResult(StatusModel):
     lower: Number | None = Field(default=None, description="Lower end of the ratio's interval.")
     upper: Number | None = Field(default=None, description="Upper end of the ratio's interval.")
     message: Message = Field(default="", description="The finding in a sentence.")
-
-
-class ReviewDue(StatusModel):
-    """A decision made in an emergency: another person has to review it afterwards."""
-
-    decision: ShortText = Field(description="Its name.")
-    by: ShortText = Field(description="Who decided: their own review does not count.")
 
 
 class Handled(StatusModel):

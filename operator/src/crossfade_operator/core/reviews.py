@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crossfade_operator.api.decision import DecisionAction, ReviewNote
+from crossfade_operator.api.modelendpoint import OwnApproval, Policy
 from crossfade_operator.api.review import ReviewSpec, ReviewVerdict
 from crossfade_operator.ports.cluster import Obj
 
@@ -51,6 +52,11 @@ def newest(reviews: Iterable[ReviewSeen]) -> dict[str, ReviewSeen]:
     return {review.spec.reviewer: review for review in sorted(said, key=lambda one: (one.created, one.name))}
 
 
+def uncounted(owner: str | None, policy: Policy) -> str | None:
+    """Whose own approval does not count."""
+    return owner if policy.reviews.own_approval is OwnApproval.DOES_NOT_COUNT else None
+
+
 def approvals(reviews: Iterable[ReviewSeen], *, but: str | None = None) -> tuple[str, ...]:
     """Who approves, by name; the word of `but` does not count."""
     said = newest(reviews)
@@ -59,13 +65,15 @@ def approvals(reviews: Iterable[ReviewSeen], *, but: str | None = None) -> tuple
     )
 
 
-def overrides(reviews: Iterable[ReviewSeen], actions: Collection[DecisionAction], by: str, since: datetime) -> Reviews:
-    """Approvals by others than `by`, of one of these very actions, with a reason, given since the attempt began."""
+def overrides(
+    reviews: Iterable[ReviewSeen], actions: Collection[DecisionAction], but: Collection[str | None], since: datetime
+) -> Reviews:
+    """Approvals by others than `but`, of one of these very actions, with a reason, given since the attempt began."""
     whole_second = since.replace(microsecond=0)  # the API server keeps no finer creation times
     return tuple(
         one
         for name, one in sorted(newest(reviews).items())
-        if name != by
+        if name not in but
         and one.spec.verdict is ReviewVerdict.APPROVE
         and one.spec.action in actions
         and one.spec.reason is not None

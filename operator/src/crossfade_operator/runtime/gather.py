@@ -227,6 +227,7 @@ def _with_opinions(world: World, view: View, endpoint: ModelEndpointSpec, rollou
         reviews=reviews.of_revision(said, candidate.revision) if candidate else (),
         reviewed=opinions.reviewed(view.status, world.reviews),
         unproven_positions=endpoint.policy.unproven_slice.positions,
+        uncounted=reviews.uncounted(view.spec.owner, endpoint.policy),
         override_approvals=endpoint.policy.reviews.override_approvals,
         requested_by=(annotations.get(REQUESTED_BY) or "")[:NAME_LENGTH] or None,
         rationale=annotations.get(RATIONALE),

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from crossfade_operator.api.decision import DecisionAction, SubjectKind
-from crossfade_operator.api.modelendpoint import ModelEndpointSpec, OwnApproval, Requirement
-from crossfade_operator.api.modelrollout import ModelRolloutSpec
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec, Requirement
 from crossfade_operator.api.modelrollout_status import ModelRolloutStatus, Stage
 from crossfade_operator.api.review import ReviewSpec
 from crossfade_operator.core import reviews
@@ -104,14 +103,9 @@ def unmet_gate(
         model=view.model_digest,
         unclear=unclear,
         conclusions=conclusions(made),
-        approvals=reviews.approvals(view.reviews, but=_uncounted(view.spec, endpoint)),
+        approvals=reviews.approvals(view.reviews, but=view.uncounted),
     )
     return gates.unmet(facts)
-
-
-def _uncounted(spec: ModelRolloutSpec, endpoint: ModelEndpointSpec) -> str | None:
-    """Whose approval does not count."""
-    return spec.owner if endpoint.policy.reviews.own_approval is OwnApproval.DOES_NOT_COUNT else None
 
 
 def reviewed(status: ModelRolloutStatus, found: Iterable[Obj]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crossfade_operator.api.decision import DecisionAction
-from crossfade_operator.api.modelendpoint import ModelEndpointSpec, OwnApproval, Policy
+from crossfade_operator.api.modelendpoint import ModelEndpointSpec, Policy
 from crossfade_operator.api.modelrollout import ModelRolloutSpec
 from crossfade_operator.api.review import ReviewVerdict
 from crossfade_operator.cli.decisions.view import Decision
@@ -75,8 +75,11 @@ class Candidate:
 
     @property
     def approving(self) -> tuple[str, ...]:
-        own = self.policy.reviews.own_approval is OwnApproval.DOES_NOT_COUNT
-        return revision_reviews.approvals(self.reviews, but=self.rollout.owner if own else None)
+        return revision_reviews.approvals(self.reviews, but=self.uncounted)
+
+    @property
+    def uncounted(self) -> str | None:
+        return revision_reviews.uncounted(self.rollout.owner, self.policy)
 
 
 def of_candidate(candidate: Candidate, opinion: Opinion) -> list[str]:
@@ -87,7 +90,9 @@ def of_candidate(candidate: Candidate, opinion: Opinion) -> list[str]:
         return [f"It takes back any approval of revision {candidate.revision} that you gave."]
     told = list(_gate(candidate, opinion.reviewer))
     if opinion.action is not None:
-        others = revision_reviews.overrides(candidate.reviews, (opinion.action,), "", candidate.since)
+        others = revision_reviews.overrides(
+            candidate.reviews, (opinion.action,), (candidate.uncounted,), candidate.since
+        )
         needed = candidate.policy.reviews.override_approvals
         told.append(
             f"{len(others)} of {several(needed, 'approval')} of {opinion.action} against the recommendation, should "

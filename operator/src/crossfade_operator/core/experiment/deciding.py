@@ -36,7 +36,8 @@ def basis_of(view: View, request: DecisionRequest) -> Basis:
     if request.lane is Lane.EMERGENCY:
         return Basis.EMERGENCY
     recommended = view.status.recommendation
-    follows = recommended is not None and recommended.value == request.action.value
+    trusted = view.calibration is None
+    follows = trusted and recommended is not None and recommended.value == request.action.value
     return Basis.EVIDENCE if follows and not against_recommendation(view, request) else Basis.HUMAN
 
 

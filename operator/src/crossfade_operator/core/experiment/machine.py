@@ -21,6 +21,7 @@ from crossfade_operator.core.experiment import (
     records,
     report,
     results,
+    reviews,
     timing,
 )
 from crossfade_operator.core.experiment.reasons import Reason
@@ -55,6 +56,8 @@ def _keep_track(view: View, turn: Turn) -> Turn:
     status = turn.status
     if status.phase in (Phase.DRAFT, Phase.IN_REVIEW):
         turn = turn.set(design_hash=planning.design_hash(view.spec, planning.pins(view)))
+    if status.reviews_due:
+        turn = turn.set(reviews_due=tuple(one for one in status.reviews_due if not reviews.is_reviewed(view, one)))
     for arm in status.arms:
         turn = turn.set_arm(arm.name, ready_replicas=view.arm(arm.name).pods.ready)
     stable = view.endpoint.status.stable_revision if view.endpoint else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from crossfade_operator.api.decision import DecisionAction, DecisionSpec, Outcome
+from crossfade_operator.api.decision import Basis, DecisionAction, DecisionSpec, Outcome, ReviewDue
 from crossfade_operator.api.experiment_status import ArmStatus, ExperimentPhase, ExperimentStatus, Transition
 from crossfade_operator.core.effects import Announce
 from crossfade_operator.core.experiment import arms, planning, records
@@ -14,6 +14,9 @@ from crossfade_operator.core.revision import revision_of
 
 KEPT = 50
 """Transitions kept in status; the ends of a run are Decisions besides."""
+
+MOST_DUE = 20
+"""Reviews that can be due at once."""
 
 _WARNINGS = (ExperimentPhase.INTERRUPTED, ExperimentPhase.INVALID)
 
@@ -40,9 +43,11 @@ def enter(
 
 
 def new_run(view: View, turn: Turn) -> Turn:
-    """Begin anew at Draft. Decisions and evidence of earlier runs stay where they are; numbers go on."""
-    first = turn.status.phase is None
-    fresh = ExperimentStatus(run=view.spec.run, decision_count=turn.status.decision_count)
+    """Begin anew at Draft. Decisions and evidence of earlier runs stay where they are; numbers go on, and so does what
+    an emergency owes."""
+    status = turn.status
+    first = status.phase is None
+    fresh = ExperimentStatus(run=view.spec.run, decision_count=status.decision_count, reviews_due=status.reviews_due)
     return enter(
         view,
         Turn(fresh, turn.events),
@@ -55,7 +60,7 @@ def new_run(view: View, turn: Turn) -> Turn:
 def freeze(view: View, turn: Turn) -> Turn:
     """Nothing stands against the design: keep it in full, with every arm's model, as of now."""
     turn = turn.set(
-        design=planning.frozen_body(planning.design_for(view)),
+        design=planning.frozen_body(planning.design_for(view.after(turn))),
         metrics=planning.pins(view),
         arms=tuple(_arm(view, arm.name) for arm in view.spec.design.arms),
     )
@@ -126,7 +131,11 @@ def _follow(view: View, turn: Turn, spec: DecisionSpec) -> Turn:
             turn = turn.set(slice_request=None, next_look_at=None, outcome=Outcome.INVALID, decision=name)
             return _ended(view, turn, spec, ExperimentPhase.INVALID)
         case _:
-            return _ended(view, turn.set(decision=name, outcome=spec.outcome), spec, ExperimentPhase.DECIDED)
+            turn = turn.set(decision=name, outcome=spec.outcome)
+            if spec.basis is Basis.EMERGENCY:
+                due = ReviewDue(decision=name, by=spec.actor)
+                turn = turn.set(reviews_due=(*turn.status.reviews_due, due)[-MOST_DUE:])
+            return _ended(view, turn, spec, ExperimentPhase.DECIDED)
 
 
 def _ended(view: View, turn: Turn, spec: DecisionSpec, phase: ExperimentPhase) -> Turn:

@@ -213,10 +213,10 @@ def _judged(view: View, shown: Finding) -> Wanted:
 
 
 def _review_due(view: View) -> Wanted:
-    request = view.spec.decision
-    if view.status.decision is None or request is None or request.lane is not Lane.EMERGENCY:
-        return Wanted("ReviewDue", False, Reason.NO_EMERGENCY)
-    if reviews.reviewed_afterwards(view):
-        return Wanted("ReviewDue", False, Reason.REVIEW_DONE)
-    message = f"{view.status.decision} was an emergency decision of {request.by}: another person reviews it by a Review"
+    due = [f"{one.decision} by {one.by}" for one in view.status.reviews_due]
+    if not due:
+        emergency = view.spec.decision is not None and view.spec.decision.lane is Lane.EMERGENCY
+        decided = view.status.decision is not None and emergency
+        return Wanted("ReviewDue", False, Reason.REVIEW_DONE if decided else Reason.NO_EMERGENCY)
+    message = f"made in an emergency and not reviewed by another person yet, by a Review: {', '.join(due)}"
     return Wanted("ReviewDue", True, Reason.REVIEW_DUE, message)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from crossfade_operator.api.decision import DecisionAction, ReviewNote, SubjectKind
+from crossfade_operator.api.decision import DecisionAction, ReviewDue, ReviewNote, SubjectKind
 from crossfade_operator.api.modelendpoint import OwnApproval
 from crossfade_operator.api.review import ReviewVerdict
 from crossfade_operator.core.experiment.view import ReviewSeen, View
@@ -74,14 +74,13 @@ def overrides(view: View, action: DecisionAction, by: str, since: datetime) -> t
     )
 
 
-def reviewed_afterwards(view: View) -> bool:
-    """Whether another person than the one who decided has reviewed the Decision that this run ended in."""
-    decided = view.spec.decision
+def is_reviewed(view: View, due: ReviewDue) -> bool:
+    """Whether another person than the one who decided has reviewed the Decision."""
     return any(
         review.spec.subject.kind is SubjectKind.DECISION
-        and review.spec.subject.name == view.status.decision
+        and review.spec.subject.name == due.decision
         and review.spec.verdict is not ReviewVerdict.COMMENT
-        and (decided is None or review.spec.reviewer != decided.by)
+        and review.spec.reviewer != due.by
         for review in view.reviews
     )
 

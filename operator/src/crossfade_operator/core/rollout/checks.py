@@ -188,9 +188,10 @@ def _gate_is_before_it(view: View, candidate: Candidate) -> Finding | None:
 
 def _approval_is_missing(view: View, candidate: Candidate) -> Finding | None:
     needed = view.spec.strategy.steps[step_of(view, candidate)].approvals
-    if candidate.approvals >= needed:
+    given = len(candidate.approved_by)
+    if given >= needed:
         return None
-    return Finding(Reason.APPROVAL_MISSING, f"{candidate.approvals} of {needed} approvals given")
+    return Finding(Reason.APPROVAL_MISSING, f"{given} of {needed} approvals given")
 
 
 def _next_slice_does_not_fit(view: View, candidate: Candidate) -> Finding | None:

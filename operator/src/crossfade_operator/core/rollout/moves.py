@@ -85,7 +85,7 @@ def _enter(view: View, turn: Turn, step: int, reason: Reason, on: Grounds) -> Tu
         step_started_at=None,
         former=former,
         next_look_at=view.now + view.spec.strategy.analysis.interval if former else None,
-        approvals=0,
+        approved_by=(),
         requests=CandidateRequests(),
     )
     share = "0%" if wanted.mirror else percent(wanted.slice.positions)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from crossfade_operator.api.decision import Basis, DecisionAction, Recommendation
-from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, ReviewDue, Stage, Verdict
+from crossfade_operator.api.decision import Basis, DecisionAction, Recommendation, ReviewDue
+from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, Stage, Verdict
 from crossfade_operator.core import reviews
 from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout import checks
@@ -125,13 +125,20 @@ def _against_the_evidence(view: View, candidate: Candidate, request: Request) ->
 
 
 def _approve(view: View, turn: Turn, candidate: Candidate) -> Turn:
-    approvals = candidate.approvals + 1
+    """Approvals are people: nobody has two, and the owner none where the policy says so."""
+    who = view.requested_by or BY_REQUEST
+    if who in candidate.approved_by:
+        return _refuse(view, turn, Reason.NOT_APPROVED, f"{who} has approved this step before: another person must")
+    if who == view.uncounted:
+        own = f"{who} owns the rollout, and policy.reviews.ownApproval of the endpoint asks for another person"
+        return _refuse(view, turn, Reason.NOT_APPROVED, own)
+    approved_by = (*candidate.approved_by, who)
     return decide_to(
         view,
-        turn.set_candidate(approvals=approvals),
+        turn.set_candidate(approved_by=approved_by),
         Action.APPROVE,
         Reason.APPROVED,
-        f"{approvals} approvals of step {candidate.step + 1}",
+        f"{len(approved_by)} approvals of step {candidate.step + 1}",
         revision=candidate.revision,
         share=turn.status.slice or "0%",
         on=_by_person(view),
@@ -151,7 +158,7 @@ def _promote_when_agreed(view: View, turn: Turn, request: Request) -> Turn:
         return _go(view, turn, request, on)
     promotes = request.full or checks.is_last_step(view, candidate)
     actions = (DecisionAction.PROMOTE,) if promotes else (DecisionAction.ADVANCE, DecisionAction.PROMOTE)
-    found = reviews.overrides(view.reviews, actions, view.requested_by or "", candidate.started_at)
+    found = reviews.overrides(view.reviews, actions, (view.requested_by, view.uncounted), candidate.started_at)
     if view.requested_by is None or len(found) < view.override_approvals:
         return _refuse(view, turn, Reason.NOT_APPROVED, _how_to(view, candidate, recommended, finding, actions, found))
     reasons = "; ".join(f"{one.spec.reviewer}: {one.spec.reason}" for one in found)

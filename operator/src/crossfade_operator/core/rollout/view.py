@@ -104,6 +104,8 @@ class View:
     """The most that a candidate may hold before its gates are met."""
     reviews: tuple[ReviewSeen, ...] = ()
     """Reviews of the rollout that name the candidate's revision, oldest first."""
+    uncounted: str | None = None
+    """Whose own approval does not count: the owner's, where the policy says so."""
     override_approvals: int = 1
     """Other people who must approve what is done against the recommendation."""
     requested_by: str | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from crossfade_operator.api.decision import DecisionAction
-from crossfade_operator.api.experiment import ExperimentSpec, ExperimentType, Lane
+from crossfade_operator.api.experiment import ExperimentSpec, ExperimentType
 from crossfade_operator.api.experiment_status import ExperimentPhase, ExperimentStatus
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
@@ -66,7 +66,7 @@ async def look(cluster: LearningCluster, experiment: Obj, now: datetime) -> Worl
     endpoint, objects, reviews, decisions, siblings = await asyncio.gather(
         cluster.endpoint(key),
         cluster.arms(name, spec.endpoint),
-        _reviews(cluster, name, spec, status),
+        _reviews(cluster, name, status),
         _decisions(cluster, name, status),
         _siblings(cluster, key, spec, status),
     )
@@ -77,12 +77,10 @@ async def look(cluster: LearningCluster, experiment: Obj, now: datetime) -> Worl
     return World(name, now, experiment, endpoint, objects, metrics, problems, reviews, decisions, siblings, templates)
 
 
-async def _reviews(
-    cluster: LearningCluster, name: Name, spec: ExperimentSpec, status: ExperimentStatus
-) -> Sequence[Obj]:
+async def _reviews(cluster: LearningCluster, name: Name, status: ExperimentStatus) -> Sequence[Obj]:
     found = list(await cluster.reviews(name.namespace, "Experiment", name.name))
-    if status.decision is not None and spec.decision is not None and spec.decision.lane is Lane.EMERGENCY:
-        found += await cluster.reviews(name.namespace, "Decision", status.decision)
+    for due in status.reviews_due:
+        found += await cluster.reviews(name.namespace, "Decision", due.decision)
     return found
 
 

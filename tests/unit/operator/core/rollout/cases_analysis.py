@@ -225,7 +225,7 @@ ANALYSES = (
     ),
     Case(
         "approvals enough are enough",
-        view(candidate(approvals=2), spec=spec(steps=first_step(approvals=2)), evaluation=PROVEN),
+        view(candidate(approved_by=("ana", "ben")), spec=spec(steps=first_step(approvals=2)), evaluation=PROVEN),
         "Progressing ShiftingTraffic",
         "Advance StepProven",
     ),

@@ -153,7 +153,7 @@ def test_what_it_waits_for_is_asked_in_this_order() -> None:
         (view(held, spec=running, no_room="no room"), held),
         (view(candidate(proven=False), spec=running, no_room="no room"), candidate(proven=False)),
         (view(candidate(), spec=running, no_room="no room"), candidate()),
-        (view(candidate(approvals=1), spec=running, no_room="no room"), candidate(approvals=1)),
+        (view(candidate(approved_by=("ana",)), spec=running, no_room="no room"), candidate(approved_by=("ana",))),
     ]
     found = [first(WAITS, *turn) for turn in turns]
     assert [finding.reason.value for finding in found if finding] == [

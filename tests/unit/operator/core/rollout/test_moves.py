@@ -94,14 +94,14 @@ def test_the_first_slice_pins_the_plan() -> None:
 
 
 def test_a_next_step_starts_from_nothing_but_the_evidence() -> None:
-    found = view(candidate(approvals=2, next_look_at=NOW))
+    found = view(candidate(approved_by=("ana", "ben"), next_look_at=NOW))
     turn = moves.next_step(found, turn_of(found), Reason.STEP_PROVEN)
     one = turn.status.candidate
     assert one is not None
     assert (one.stage, one.step, one.step_started_at) == (Stage.SHIFTING, 1, None)
     assert one.former == Exposure(step=0, positions=10, started_at=candidate().step_started_at)
     assert one.next_look_at == NOW + MINUTE / 2, "the users of the step before are still looked at"
-    assert (one.approvals, one.requests) == (0, CandidateRequests())
+    assert (one.approved_by, one.requests) == ((), CandidateRequests())
     assert (one.positions, one.mirror) == (100, False)
     assert (one.since, one.evidence) == (candidate().since, DIGEST)
     assert last(turn) == ("Advance", "StepProven", CANDIDATE, 2, "10%")

@@ -82,9 +82,9 @@ def test_no_retry_while_a_candidate_is_on_its_way_out() -> None:
 
 
 def test_an_approval_counts_and_keeps_the_share() -> None:
-    waiting = status(candidate(approvals=1), reason="ApprovalMissing", slice="1%")
+    waiting = status(candidate(approved_by=("ana",)), reason="ApprovalMissing", slice="1%")
     found = view(status=waiting, requests={"promote": "ben"}, now=NOW + MINUTE)
     made = handle(found, Turn(found.status)).status
     assert made.candidate is not None
-    assert (made.candidate.approvals, made.candidate.stage) == (2, Stage.ANALYZING)
+    assert (made.candidate.approved_by, made.candidate.stage) == (("ana", "request"), Stage.ANALYZING)
     assert (made.decisions[-1].slice, made.decisions[-1].message) == ("1%", "2 approvals of step 1")
