@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crossfade_analyzer.statistics.experiments.multiplicity import benjamini_hochberg
 from crossfade_analyzer.statistics.reference import METHODS, evaluate
 
 CASES = Path(__file__).parent / "cases"
@@ -148,3 +149,87 @@ def test_an_error_level_outside_its_range_is_refused_by_name(alpha: float) -> No
     inputs = FIRST_OF_METHOD["report.ratio_cs"]["inputs"]
     with pytest.raises(ValueError, match=r"inputs\.alpha is in \(0, 1\)"):
         evaluate("report.ratio_cs", inputs | {"alpha": alpha})
+
+
+NEW = {
+    "spending": ("group_sequential.bounds", {"spending": "nonsense"}),
+    "parameter": ("group_sequential.bounds",
+                  {"alpha_one_sided": 0.025, "spending": "obrien_fleming_exact", "param": 2, "information": [0.5, 1]}),
+    "direction": ("noninferiority.relative_margin", {"preferred_direction": "up"}),
+    "rate": ("samplesize.proportion_unpooled", {"p_control": 1.2}),
+    "units": ("srm.chi2", {"observed": [-5, 50]}),
+    "events": ("evalue.grid_one_sample", {"x": 101, "n": 100}),
+    "dispersion": ("evalue.grid_one_sample", {"phi": -1}),
+    "weights": ("rollout.trace", {"start_weights": [0.7, 0.5]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_cannot_be_is_no_number(name: str) -> None:
+    method, changed = NEW[name]
+    with pytest.raises(ValueError, match=r"\w+ .* \w+"):
+        evaluate(method, FIRST_OF_METHOD[method]["inputs"] | changed)
+
+
+@pytest.mark.parametrize(
+    ("spending", "information", "expected"),
+    [
+        ("pocock_exact", [0.2, 0.4, 0.6, 0.8, 1.0], [2.4132] * 5),
+        ("obrien_fleming_exact", [0.5, 0.5, 1.0], [2.7965, 2.7965, 1.9774]),
+    ],
+)
+def test_classical_bounds(spending: str, information: list[float], expected: list[float]) -> None:
+    """Jennison & Turnbull 2000, tables 2.1 and 2.3, two-sided 5 %; a repeated fraction has the bound before."""
+    inputs = {"alpha_one_sided": 0.025, "spending": spending, "information": information}
+    assert evaluate("group_sequential.bounds", inputs)["z"] == pytest.approx(expected, abs=5e-4)
+
+
+def test_the_inflation_of_a_classical_design() -> None:
+    """Jennison & Turnbull 2000, table 2.4: 1.028."""
+    inputs = {"alpha_one_sided": 0.025, "beta": 0.2, "information": [0.2, 0.4, 0.6, 0.8, 1.0]}
+    found = evaluate("group_sequential.inflation", inputs | {"spending": "obrien_fleming_exact"})
+    assert found["inflation"] == pytest.approx(1.028, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("successes", "trials", "alpha", "t_opt", "expected"),
+    [
+        (1, 10, 0.05, 10, [0, 0.580065]),
+        (9, 10, 0.05, 10, [1 - 0.580065, 1]),
+        (1, 1000, 0.01, 10, [0, 0.0128257]),
+        (0, 1, 0.05, 1000, [0, 1]),
+    ],
+)
+def test_one_success_or_failure_has_an_interval(
+    successes: int, trials: int, alpha: float, t_opt: float, expected: list[float]
+) -> None:
+    known = FIRST_OF_METHOD["binomial_cs"]["inputs"]
+    found = evaluate("binomial_cs", known | {"successes": successes, "trials": trials, "alpha": alpha, "t_opt": t_opt})
+    assert found["value"] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(("starts", "weights", "silent"), [([], [], 99), ([2], [0.5], 2)])
+def test_there_is_no_evidence_before_the_first_start(starts: list[int], weights: list[float], silent: int) -> None:
+    inputs = FIRST_OF_METHOD["rollout.trace"]["inputs"]
+    found = evaluate("rollout.trace", inputs | {"starts": starts, "start_weights": weights})["log_e"]
+    assert found[:silent] == [0.0] * len(found[:silent])
+    assert any(found[silent:]) is (len(found) > silent)
+
+
+def test_an_unstable_mean_has_no_relative_sequence() -> None:
+    arm = {"n": 100, "sum": 5, "sum_squares": 100}
+    inputs = {"control": arm, "treatment": {"n": 100, "sum": 510, "sum_squares": 2800}, "n_star": 1000, "alpha": 0.05}
+    assert evaluate("asymp_cs.relative_ci", inputs)["cannot_judge"] == "UnstableDenominator"
+
+
+@pytest.mark.parametrize("method", [m for m, case in FIRST_OF_METHOD.items() if "phi" in case["inputs"]])
+def test_what_is_null_is_as_if_left_out(method: str) -> None:
+    inputs = FIRST_OF_METHOD[method]["inputs"]
+    without = {name: value for name, value in inputs.items() if name != "phi"}
+    assert evaluate(method, inputs | {"phi": None}) == evaluate(method, without)
+
+
+@pytest.mark.parametrize(("alpha", "n"), [(0.05, 6), (0.1, 3), (0.1, 6)])
+def test_benjamini_hochberg_rejects_at_its_very_boundary(alpha: float, n: int) -> None:
+    p = [alpha / rank for rank in range(1, n + 1)]
+    assert max(benjamini_hochberg(p)) <= alpha

@@ -4,6 +4,7 @@ confseq. For independent observations; display of single arms."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import exp, isfinite, log
 
 from crossfade_analyzer.statistics.scientific import beta_cdf, hypergeometric, log_beta, root
@@ -39,10 +40,15 @@ def confidence_sequence(
         return value + log(alpha)
 
     inner = min(max(successes / trials, 1e-9), 1 - 1e-9)
-    tiny = 1e-12
-    lower = 0.0 if successes == 0 else root(excess, tiny, inner, 1e-12)
-    upper = 1.0 if successes == trials else root(excess, inner, 1 - tiny, 1e-12)
-    return lower, upper
+    return _end(excess, 1e-12, inner, 0.0), _end(excess, 1 - 1e-12, inner, 1.0)
+
+
+def _end(excess: Callable[[float], float], outer: float, inner: float, beyond: float) -> float:
+    """Where the evidence reaches 1/alpha between `inner` and `outer`; `beyond` when it never does, as for none or one
+    of all."""
+    if excess(outer) < 0:
+        return beyond
+    return root(excess, min(inner, outer), max(inner, outer), 1e-12)
 
 
 def _log_beta(a: float, b: float, x: float) -> float:

@@ -180,12 +180,14 @@ class StartMixture:
         self.harm = harm
         self.first_looks: list[int] = []
         self._weights: list[Decimal] = []
-        self._shares: list[float] = []
+        self._shares: list[float] = [1.0]
         self._near: list[Approximate] | None = None
 
     def begin(self, look: int, weight: Decimal | None = None) -> None:
         """A start: the looks from `look` on. Its weight is that of (9) unless given."""
         self._weights.append(starts.weight(len(self._weights)) if weight is None else weight)
+        if self._weights[-1] < 0 or starts.unused(self._weights) < 0:
+            raise ValueError(f"weights of starts are not negative and sum to at most 1, not {self._weights}")
         self._shares = [float(weight) for weight in (*self._weights, starts.unused(self._weights))]
         self.first_looks.append(look)
         self.harm.begin()

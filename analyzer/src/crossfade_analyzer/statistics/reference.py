@@ -26,6 +26,7 @@ def evaluate(method: str, inputs: dict[str, Any]) -> dict[str, Any]:
     if method not in METHODS:
         raise KeyError(f"no method {method!r}; there are {', '.join(sorted(METHODS))}")
     check(inputs)
+    inputs = {name: value for name, value in inputs.items() if value is not None}
     try:
         result = METHODS[method](inputs)
     except Refused as refused:

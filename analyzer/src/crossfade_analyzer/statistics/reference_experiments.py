@@ -116,14 +116,20 @@ def _t_mixture(i: Inputs) -> Inputs:
 
 def _bounds(i: Inputs) -> Inputs:
     alpha, information = i["alpha_one_sided"], i["information"]
-    if i["spending"] == "obrien_fleming_exact":
-        return {"z": group_sequential.exact_obf(alpha, information)}
-    return {"z": group_sequential.bounds(Spending(i["spending"], i["param"]), alpha, information)}
+    return {"z": _solved(i, alpha, information)}
+
+
+def _solved(i: Inputs, alpha: float, information: list[float]) -> list[float | None]:
+    if i["spending"] not in group_sequential.EXACT:
+        return group_sequential.bounds(Spending(i["spending"], i.get("param")), alpha, information)
+    if i.get("param") is not None:
+        raise ValueError(f"{i['spending']} has no parameter, and inputs.param is {i['param']}: leave it out")
+    return group_sequential.exact(i["spending"], alpha, information)
 
 
 def _inflation(i: Inputs) -> Inputs:
-    spending = Spending(i["spending"], i["param"])
-    return {"inflation": group_sequential.inflation(spending, i["alpha_one_sided"], i["beta"], i["information"])}
+    alpha, information = i["alpha_one_sided"], i["information"]
+    return {"inflation": group_sequential.inflation_of(_solved(i, alpha, information), alpha, i["beta"], information)}
 
 
 def _corrections(i: Inputs) -> Inputs:

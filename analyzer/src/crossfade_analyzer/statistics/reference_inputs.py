@@ -11,6 +11,7 @@ from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 Inputs = dict[str, Any]
 
+_COUNT = re.compile(r"(n|x|observed)(_.*)?")
 _LEVEL = re.compile(r"alpha(_one_sided|_two_sided|_opt|_minus)?|beta|power|conf|interval_size")
 
 
@@ -23,12 +24,17 @@ class Refused(Exception):
 
 
 def check(inputs: Inputs) -> None:
-    """`ValueError` naming the first number that is not finite, or the first error level outside (0, 1)."""
+    """`ValueError` naming the first number that is not finite, or the first error level outside (0, 1), or the first
+    count or dispersion that cannot be."""
     for where, name, value in _numbers("inputs", "", inputs):
         if not isfinite(value):
             raise ValueError(f"{where} is {value}: every number must be finite")
         if _LEVEL.fullmatch(name) and not 0 < value < 1:
             raise ValueError(f"{where} is in (0, 1), not {value}")
+        if _COUNT.fullmatch(name) and value < 0:
+            raise ValueError(f"{where} is a count: not negative, as {value} is")
+        if name == "phi" and not value > 0:
+            raise ValueError(f"{where} is a dispersion: positive, unlike {value}")
 
 
 def _numbers(where: str, name: str, value: Any) -> Iterator[tuple[str, str, float]]:
@@ -37,7 +43,7 @@ def _numbers(where: str, name: str, value: Any) -> Iterator[tuple[str, str, floa
             yield from _numbers(f"{where}.{key}", key, inner)
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            yield from _numbers(f"{where}[{i}]", "", inner)
+            yield from _numbers(f"{where}[{i}]", name, inner)
     elif isinstance(value, int | float):
         yield where, name, value
 

@@ -59,6 +59,8 @@ def _grid_binomial(inputs: Inputs) -> Inputs:
     sums, phi = alternatives.nothing, float(inputs.get("phi", 1.0))
     for look in inputs["intervals"]:
         x, n = (look["x_control"], look["x_canary"]), (look["n_control"], look["n_canary"])
+        if any(int(size) != size or events > size for events, size in zip(x, n, strict=True)):
+            raise ValueError(f"a look has whole requests and no more events than those, not {look}")
         sums = grid.add(sums, grid.increments(alternatives, x, n) or alternatives.nothing)
     log_e = grid.log_e(alternatives, sums, phi)
     settled = approximate.settled(grid.approximate_log_es(alternatives, [sums], [phi])[0], lambda: log_e)
@@ -67,6 +69,8 @@ def _grid_binomial(inputs: Inputs) -> Inputs:
 
 def _one_sample(inputs: Inputs) -> Inputs:
     alternatives = grid.one_sample(_alternatives(inputs), exact(inputs["p0"]))
+    if inputs["x"] > inputs["n"]:
+        raise ValueError(f"inputs.x is at most inputs.n, {inputs['n']}, not {inputs['x']}")
     sums = alternatives.sums(inputs["x"], inputs["n"])
     log_e = grid.log_e(alternatives, sums, float(inputs.get("phi", 1.0)))
     return {"log_e": float(log_e), "ll": [to_float(ll) for ll in sums]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import exp, inf, log, sqrt
 
 from crossfade_analyzer.statistics.experiments.comparison import Comparison, Moments, pooled_se
+from crossfade_analyzer.statistics.experiments.ratio import STABLE_DENOMINATOR
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 
@@ -54,10 +55,12 @@ def absolute(control: Moments, treatment: Moments, n_star: float, alpha: float) 
 
 
 def relative(control: Moments, treatment: Moments, n_star: float, alpha: float) -> Comparison | CannotJudge:
-    """Relative difference by the delta method (22); refused when control's mean is zero."""
-    if control.mean == 0:
+    """Relative difference by the delta method (22), refused as `ratio.relative` refuses."""
+    if control.mean == 0 or abs(control.mean) < STABLE_DENOMINATOR * sqrt(control.variance_of_mean):
         return CannotJudge(
-            Refusal.UNSTABLE_DENOMINATOR, "Control's mean is zero: read the absolute difference.", "mean"
+            Refusal.UNSTABLE_DENOMINATOR,
+            "Control's mean is within four standard errors of zero: read the absolute difference.",
+            "mean",
         )
     m0, m1 = control.mean, treatment.mean
     variance = treatment.variance_of_mean / m0**2 + control.variance_of_mean * m1**2 / m0**4

@@ -26,6 +26,8 @@ class Moments:
     @classmethod
     def of_proportion(cls, n: int, successes: int) -> Moments:
         """0/1 values with the variance p (1 - p) that libraries use for proportions (not n/(n - 1) times it)."""
+        if not 0 <= successes <= n:
+            raise ValueError(f"successes are from 0 to all {n} observations, not {successes}")
         rate = successes / n if n else 0.0
         return cls(n, successes, successes * rate + (n - 1) * rate * (1 - rate))
 

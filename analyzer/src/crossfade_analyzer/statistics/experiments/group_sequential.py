@@ -8,7 +8,7 @@ stored, so that a decision only compares.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import pi, sqrt
 
@@ -84,16 +84,19 @@ def _solve(density: _Density, t: float, spend: float) -> float:
     return root(lambda z: density.beyond(z * sqrt(t), t, 0.0) - spend, -_REACH, _REACH)
 
 
-def exact_obf(alpha: float, information: Sequence[float]) -> list[float | None]:
-    """Classical O'Brien-Fleming: z_k = c/sqrt(t_k) with total error alpha at the planned fractions."""
+EXACT: dict[str, Callable[[float], float]] = {"obrien_fleming_exact": obf_scale, "pocock_exact": lambda _: 1.0}
+"""Classical designs by the shape of their bounds: z_k = c shape(t_k)."""
+
+
+def exact(kind: str, alpha: float, information: Sequence[float]) -> list[float | None]:
+    """Bounds of a classical design of `EXACT`, with total error alpha at the planned fractions, at increments below
+    1e-4 those before."""
     _increasing(information)
-    shape = [obf_scale(t) for t in information]
-
-    def excess(c: float) -> float:
-        return crossing_probability([c * s for s in shape], information) - alpha
-
-    c = root(excess, 0.5, 8.0)
-    return [round(c * s, 6) for s in shape]
+    kept = [t for before, t in itertools.pairwise([0.0, *information]) if t - before >= _MIN_INCREMENT]
+    shape = [EXACT[kind](t) for t in kept]
+    c = root(lambda c: crossing_probability([c * s for s in shape], kept) - alpha, 0.5, 8.0)
+    solved = dict(zip(kept, (round(c * s, 6) for s in shape), strict=True))
+    return [solved[max(one for one in kept if one <= t)] for t in information]
 
 
 def crossing_probability(z: Sequence[float | None], information: Sequence[float], drift: float = 0.0) -> float:
@@ -108,7 +111,11 @@ def crossing_probability(z: Sequence[float | None], information: Sequence[float]
 
 def inflation(spending: Spending, alpha: float, beta: float, information: Sequence[float]) -> float:
     """How much larger the maximum sample must be than a fixed one of the same power."""
-    z = bounds(spending, alpha, information)
+    return inflation_of(bounds(spending, alpha, information), alpha, beta, information)
+
+
+def inflation_of(z: Sequence[float | None], alpha: float, beta: float, information: Sequence[float]) -> float:
+    """As `inflation`, of bounds that are solved already."""
     drift = root(lambda d: crossing_probability(z, information, d) - (1 - beta), 0.5, 10.0, 1e-8)
     return (drift / z_sum(alpha, beta)) ** 2
 

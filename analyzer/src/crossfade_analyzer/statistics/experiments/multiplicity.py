@@ -25,7 +25,7 @@ def benjamini_hochberg(p: Sequence[float]) -> list[float]:
     adjusted = [0.0] * len(p)
     best = 1.0
     for rank, i in reversed(list(enumerate(_order(p), start=1))):
-        best = min(best, p[i] * len(p) / rank)
+        best = min(best, p[i] / (rank / len(p)))
         adjusted[i] = best
     return adjusted
 

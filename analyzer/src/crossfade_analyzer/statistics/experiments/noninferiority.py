@@ -6,7 +6,7 @@ Source: the shifted null of spotify-confidence: the margin is taken as a known m
 from __future__ import annotations
 
 from math import inf
-from typing import Literal
+from typing import Literal, get_args
 
 from crossfade_analyzer.statistics.experiments.comparison import Comparison, Moments, one_sided, pooled_se
 
@@ -18,8 +18,12 @@ def relative_margin(control: Moments, treatment: Moments, nim: float, preferred:
 
     `preferred` increase: H0 difference <= -nim mean0, decrease: H0 difference >= nim mean0. Small p: non-inferior.
     """
+    if preferred not in get_args(Preferred):
+        raise ValueError(f"the preferred direction is {' or '.join(get_args(Preferred))}, not {preferred!r}")
     if nim <= 0:
         raise ValueError(f"a non-inferiority margin is positive, not {nim}")
+    if control.mean == 0:
+        raise ValueError("a margin relative to control's mean of 0 is none: use an absolute one")
     larger = preferred == "increase"
     null = (-nim if larger else nim) * abs(control.mean)
     se = pooled_se(treatment.variance_of_mean, control.variance_of_mean)

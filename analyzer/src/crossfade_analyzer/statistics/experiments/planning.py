@@ -33,10 +33,17 @@ def mean_total(
 
 def proportion_per_arm(p_control: float, p_treatment: float, alpha_two_sided: float, power: float) -> float:
     """Units per arm for two proportions, unpooled variance."""
+    _proportion(p_control)
+    _proportion(p_treatment)
     variance = p_control * (1 - p_control) + p_treatment * (1 - p_treatment)
     if p_control == p_treatment or variance <= 0:
         raise ValueError("needs two different proportions, not both 0 or 1")
     return z_sum(alpha_two_sided / 2, 1 - power) ** 2 * variance / (p_treatment - p_control) ** 2
+
+
+def _proportion(p: float) -> None:
+    if not 0 <= p <= 1:
+        raise ValueError(f"a proportion is in [0, 1], not {p}")
 
 
 def mde(sd: float, n_per_arm: float, alpha_two_sided: float, power: float) -> float:
@@ -63,6 +70,9 @@ def weighted_total(
         raise ValueError("needs control and a treatment with positive weights, and an effect on a value other than 0")
     share = [weight / sum(weights) for weight in weights]
     effect = average * mde_relative
+    if binary:
+        _proportion(average)
+        _proportion(average + effect)
     treated = (average + effect) * (1 - average - effect) if binary else variance
     needed = z_sum(alpha_two_sided / success_metrics / 2, 1 - power) ** 2 / effect**2
     return max(ceil(needed * (variance / share[0] + treated / arm)) for arm in share[1:])

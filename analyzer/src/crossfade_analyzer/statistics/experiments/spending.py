@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import e, exp, expm1, log, sqrt
-from typing import Literal
+from typing import Literal, get_args
 
 from crossfade_analyzer.statistics.scientific import normal_quantile, normal_tail
 
@@ -20,6 +20,8 @@ class Spending:
     param: float | None = None
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"unknown spending function {self.kind!r}: choose one of {', '.join(get_args(Kind))}")
         needs = self.kind in ("power", "hwang_shih_decani")
         if needs != (self.param is not None):
             raise ValueError(f"{self.kind} {'needs a' if needs else 'has no'} parameter")
