@@ -134,6 +134,15 @@ def _experiments() -> list[Thing]:
             _choice("eve"),
             Denial("decisions-are-ones-own", ("update", "patch")),
         ),
+        replace(
+            _act(
+                experiment,
+                "Experiment that has started: to make oneself its decision maker",
+                {"spec": {"decisionMaker": CALLER}},
+                Denial("handovers-are-ones-own", ("update", "patch"), but=("administrator",)),
+            ),
+            status={"phase": "Running"},
+        ),
         metric,
         _part(metric, "status", "Metric: status", {"status": {"observedGeneration": 1}}),
     ]

@@ -55,6 +55,8 @@ class Thing:
     verbs: tuple[str, ...] = VERBS
     change: Json = field(default_factory=lambda: {"metadata": {"annotations": {"example.com/touched": "yes"}}})
     denials: tuple[Denial, ...] = ()
+    status: Json = field(default_factory=dict)
+    """How far the object has come, where that matters."""
     namespace: str = ""
     """Empty: the namespace of models. `release`: the release's own."""
     named: str = ""

@@ -42,6 +42,10 @@ class Attempts:
         obj = self._manifest(thing, _slug(thing), "ada")
         answer = self._send("POST", self._collection(thing), obj, _as("ada", (MASTERS, ADMINISTRATORS)))
         assert answer.status_code in (201, 409), answer.text
+        if thing.status:
+            came, admin = {"status": thing.status}, _as("ada", (MASTERS,))
+            answer = self._send("PATCH", f"{self._object(thing)}/status", came, admin, kind=MERGE)
+            assert answer.is_success, answer.text
 
     def verdict(self, identity: Identity, verb: str, thing: Thing, *, more: Sequence[str] = ()) -> str:
         """ALLOWED, NO_ROLE or the policy that refused. `more` are groups on top of the identity's own."""
