@@ -7,6 +7,7 @@ python -m benchmarks.statistics.guarantees --runs 2000      # the size of docs/r
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -33,6 +34,8 @@ DESIGNS = {
     "Hwang-Shih-DeCani -4": Spending("hwang_shih_decani", -4.0),
 }
 ALPHA = 0.025
+_LEAST_BOUND = 1.9
+"""No bound at 2.5 % is lower; looks below it need not be judged."""
 
 
 @dataclass(frozen=True)
@@ -127,21 +130,32 @@ def false_promotions(runs: int, seed: int = 1) -> Iterator[Found]:
 
 
 def missed_by_sequences(runs: int, seed: int = 1) -> Iterator[Found]:
-    """Reported 95 % sequences of ratio and difference, read every third look: rollouts in which one ever misses."""
+    """Reported 95 % sequences of ratio and difference, and of the rate beside an SLO, read every third look: rollouts
+    in which one ever misses."""
     for name, world in WORLDS.items():
         for true_ratio in (1.0, 1.3):
             played = replace(world, ratio=true_ratio)
-            missed = {"ratio": 0, "difference": 0}
-            for run in range(runs):
-                for what in _missed(played, seed + run):
-                    missed[what] += 1
-            for what, hits in missed.items():
-                yield Found(f"95 % sequence misses, {name}, {what}, true ratio {true_ratio}", hits, runs, 0.05)
+            missed = _missed_in(played, plan(played), runs, seed)
+            for what in ("ratio", "difference"):
+                yield Found(f"95 % sequence misses, {name}, {what}, true ratio {true_ratio}", missed[what], runs, 0.05)
+    counts = WORLDS["counts"]
+    beside = plan(counts)
+    slo = replace(beside.metrics[0], slo=Decimal(str(counts.rate)))
+    missed = _missed_in(counts, replace(beside, metrics=(slo,)), runs, seed)
+    yield Found("95 % sequence misses, counts, rate beside an SLO", missed["rate"], runs, 0.05)
 
 
-def _missed(world: World, seed: int) -> set[str]:
-    state, missed = State(plan(world)), set()
-    truth = {"ratio": world.ratio, "difference": world.rate * (world.ratio - 1)}
+def _missed_in(world: World, tested: RolloutPlan, runs: int, seed: int) -> Counter[str]:
+    return Counter(what for run in range(runs) for what in _missed(world, tested, seed + run))
+
+
+def _missed(world: World, tested: RolloutPlan, seed: int) -> set[str]:
+    state, missed = State(tested), set()
+    truth = {
+        "ratio": world.ratio,
+        "difference": world.rate * (world.ratio - 1),
+        "rate": world.rate * world.ratio,
+    }
     for look in world.looks(seed):
         state.update(look)
         if look.index % 3 != 2:
@@ -149,7 +163,8 @@ def _missed(world: World, seed: int) -> set[str]:
         metric = state.result().metrics["m"]
         if isinstance(metric, MetricResult):
             part = metric.parts[0]
-            for what, interval in (("ratio", part.ratio_interval), ("difference", part.difference_interval)):
+            shown = {"ratio": part.ratio_interval, "difference": part.difference_interval, "rate": part.rate_interval}
+            for what, interval in shown.items():
                 if interval is not None and not interval.lower <= truth[what] <= interval.upper:
                     missed.add(what)
     return missed
@@ -165,6 +180,29 @@ def false_success(runs: int, seed: int = 1) -> Iterator[Found]:
         yield Found(f"false success, {name}", hits, runs, ALPHA)
     hits = sum(_always_valid_excludes(trial, maximum, seed + run) for run in range(runs))
     yield Found("false success, always valid", hits, runs, ALPHA)
+
+
+def false_harm(runs: int, seed: int = 1) -> Iterator[Found]:
+    """A/A experiments as they are judged for harm, one-sided 2.5 %: alpha is spent by a clock that this metric does not
+    drive, while its users come in during the first half or its noise is tenfold in the second."""
+    for world, trial in (("users come in", Trial()), ("noise grows tenfold", Trial(later=10.0))):
+        for name, spending in DESIGNS.items():
+            hits = sum(_harmed(spending, trial, seed + run) for run in range(runs))
+            yield Found(f"false harm, {name}, {world}", hits, runs, ALPHA)
+
+
+def _harmed(spending: Spending, trial: Trial, seed: int) -> bool:
+    judged: list[monitoring.Judged] = []
+    for k, (control, treatment) in enumerate(_looks(trial, seed), start=1):
+        found = pair(control, treatment)
+        assert isinstance(found, Pair)
+        n0, n1 = sum(control.x), sum(treatment.x)
+        judged.append(monitoring.Judged(k / 5, found.information, n0 * n1 / (n0 + n1)))
+        if found.z() > _LEAST_BOUND:
+            bound = monitoring.bound_now(spending, ALPHA, judged)
+            if bound is not None and found.z() >= bound:
+                return True
+    return False
 
 
 def _looks(trial: Trial, seed: int) -> list[tuple[BucketSums, BucketSums]]:
@@ -183,14 +221,14 @@ def _information(trial: Trial) -> float:
 
 
 def _crosses(design: monitoring.Design, trial: Trial, seed: int) -> bool:
-    """Whether a look ever crosses. Only looks with z above 1.9 are judged: no bound at 2.5 % is lower."""
+    """Whether a look ever crosses."""
     readings: list[monitoring.Reading] = []
     looks = _looks(trial, seed)
     for k, (control, treatment) in enumerate(looks):
         reading = monitoring.read(design, control, treatment)
         assert isinstance(reading, monitoring.Reading)
         readings.append(reading)
-        if reading.z > 1.9:
+        if reading.z > _LEAST_BOUND:
             ended = k == len(looks) - 1
             if monitoring.judge(design, readings, [None] * k, ended=ended).crossed:
                 return True
@@ -245,6 +283,7 @@ SIMULATIONS: dict[str, Callable[[int], Iterator[Found]]] = {
     "promotions": false_promotions,
     "sequences": missed_by_sequences,
     "designs": false_success,
+    "harm": false_harm,
     "power": power,
 }
 

@@ -78,7 +78,8 @@ class World:
 
 @dataclass(frozen=True)
 class Trial:
-    """An experiment of two equal arms: every user has a level for good; sums of y per user-day over `days`."""
+    """An experiment of two equal arms: every user has a level for good; sums of y per user-day over `days`. `later`: by
+    how much noise within users is larger in the second half, as when an incident hits both arms."""
 
     users_per_arm: int = 500
     buckets: int = 50
@@ -87,6 +88,7 @@ class Trial:
     between: float = 3.0
     within: float = 4.0
     effect: float = 0.0
+    later: float = 1.0
 
     def arms(self, seed: int) -> Iterator[tuple[BucketSums, BucketSums]]:
         """(control, treatment) sums so far, day by day; users come in over the first half."""
@@ -98,7 +100,8 @@ class Trial:
         x, y = np.zeros((2, self.buckets)), np.zeros((2, self.buckets))
         for day in range(self.days):
             here = enters <= day
-            seen = np.where(here, level + rng.normal(0, self.within, users), 0.0)
+            within = self.within * (self.later if 2 * day >= self.days else 1.0)
+            seen = np.where(here, level + rng.normal(0, within, users), 0.0)
             for arm in (0, 1):
                 mine = np.arange(users) % 2 == arm
                 x[arm] += np.bincount(bucket[mine], weights=here[mine].astype(float), minlength=self.buckets)

@@ -21,9 +21,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
         (guarantees.false_promotions, 30),
         (guarantees.missed_by_sequences, 20),
         (guarantees.false_success, 150),
+        (guarantees.false_harm, 100),
         (guarantees.power, 100),
     ],
-    ids=["rollbacks", "split", "promotions", "sequences", "designs", "power"],
+    ids=["rollbacks", "split", "promotions", "sequences", "designs", "harm", "power"],
 )
 def test_what_is_promised_holds(simulated: Callable[[int], Iterator[Found]], runs: int) -> None:
     broken = [found for found in simulated(runs) if not found.kept(3.0)]

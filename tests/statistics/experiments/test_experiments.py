@@ -143,6 +143,35 @@ def test_a_past_bound_is_needed_for_every_past_look() -> None:
         monitoring.judge(DESIGN, [reading(1, 0.2), reading(1, 0.4)], [])
 
 
+TIMES = [0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+@pytest.mark.parametrize("spending", [OBF, Spending("lan_demets_pocock"), Spending("power", 2.0)])
+@pytest.mark.parametrize(
+    "information",
+    [TIMES, [0.01, 0.05, 0.2, 0.5, 1.0], [0.7, 0.85, 0.92, 0.97, 1.0]],
+    ids=["as the clock", "late", "saturating"],
+)
+def test_bounds_hold_for_a_metric_whose_information_grows_unlike_the_clock(
+    spending: Spending, information: list[float]
+) -> None:
+    """The clock follows other metrics; harm in this one is still called with a probability of at most alpha."""
+    looks = [monitoring.Judged(time, i, i) for time, i in zip(TIMES, information, strict=True)]
+    z = [monitoring.bound_now(spending, 0.01, looks[: k + 1]) for k in range(5)]
+    by_clock_alone = group_sequential.bounds(spending, 0.01, TIMES)
+    assert group_sequential.crossing_probability(z, information) <= 0.01 + 1e-7
+    if information[0] == 0.01:
+        assert group_sequential.crossing_probability(by_clock_alone, information) > 0.0115
+
+
+def test_a_rate_that_jumps_is_new_information_although_its_variance_grows() -> None:
+    """Errors go up tenfold at the second look: 1/Var falls, but the sum is nearly all made of what came since."""
+    quiet, loud = monitoring.Judged(0.5, 1000.0, 100.0), monitoring.Judged(1.0, 400.0, 200.0)
+    first, second = monitoring.grown([quiet, loud])
+    assert second / first == pytest.approx(2.0**2 * 1000 / 400)
+    assert monitoring.grown([quiet, monitoring.Judged(1.0, 900.0, 110.0)]) == [1.0, 2.0]
+
+
 def correlated_looks(rng: np.random.Generator, carried: float) -> monitoring.CorrelationGap:
     """Two looks of 100 buckets; `carried`: how much of a bucket's first half its second half takes back."""
     early, late = [], []

@@ -14,7 +14,7 @@ from crossfade_analyzer.experiments.fold import Fold, Stored
 from crossfade_analyzer.experiments.measure import Measured, measure
 from crossfade_analyzer.experiments.records import Excluded, Look, Reading
 from crossfade_analyzer.experiments.study import SHOWN, sign_of
-from crossfade_analyzer.statistics.experiments import always_valid, group_sequential, monitoring
+from crossfade_analyzer.statistics.experiments import always_valid, monitoring
 from crossfade_analyzer.statistics.experiments.contrast import Pair
 from crossfade_analyzer.statistics.refusals import CannotJudge
 from crossfade_analyzer.statistics.scientific import normal_quantile, student_quantile
@@ -129,8 +129,7 @@ class _Taking:
     def __init__(self, fold: Fold, asked: Due, windows: Sequence[Stored], fraction: float, past: list[Look]) -> None:
         self._fold, self._asked, self._windows, self._past = fold, asked, windows, past
         self._study = fold.study
-        self._fractions = [*(look.fraction for look in past), 1.0 if asked.final else fraction]
-        self._spent: dict[float, float | None] = {}
+        self._time = 1.0 if asked.final else fraction
 
     def readings(self, excluded: Excluded, *, changed: bool, everything: bool = False) -> tuple[Reading, ...]:
         return tuple(
@@ -149,7 +148,7 @@ class _Taking:
         everything: bool,
     ) -> Reading:
         found = measure(self._fold, number, metric, self._windows, excluded)
-        tested = self._tested(arm, metric, found)
+        tested = self._tested(arm, metric, found, self._judged(arm, metric, everything))
         if self._study.design.method is Method.FIXED_HORIZON or not self._past:
             return tested
         if changed:
@@ -158,13 +157,16 @@ class _Taking:
             shown, harmed = self._established(arm, metric, everything)
         return _with(tested, shown, harmed)
 
-    def _tested(self, arm: ExperimentArm, metric: ExperimentMetric, found: Measured) -> Reading:
+    def _tested(
+        self, arm: ExperimentArm, metric: ExperimentMetric, found: Measured, before: list[monitoring.Judged]
+    ) -> Reading:
         reading = Reading(arm.name, metric.name, found.control, found.treated)
         pair = found.pair
         if isinstance(pair, CannotJudge):
             return replace(reading, refusal=pair.reason.value, sentence=pair.sentence)
         z, bound = self._show(metric, pair)
-        harm_z, harm_bound = harm_score(metric, pair), self._harm_bound(metric, pair)
+        now = monitoring.Judged(self._time, pair.information, _size(reading))
+        harm_z, harm_bound = harm_score(metric, pair), self._harm_bound(metric, pair, before, now)
         if isinstance(z, CannotJudge):
             reading = replace(reading, refusal=z.reason.value, sentence=z.sentence)
             z = bound = None
@@ -193,11 +195,24 @@ class _Taking:
             return None, None
         return show_score(metric, pair), self._bound(metric, pair, self._study.alpha(metric))
 
-    def _harm_bound(self, metric: ExperimentMetric, pair: Pair) -> float | None:
+    def _harm_bound(
+        self, metric: ExperimentMetric, pair: Pair, before: list[monitoring.Judged], now: monitoring.Judged
+    ) -> float | None:
+        """Of a group sequential design alpha is spent by the shared clock; how its looks hang together is the
+        metric's own affair."""
         alpha = self._study.alpha_harm / (2 if metric.role is ExperimentRole.QUALITY else 1)
-        if self._study.design.method is Method.GROUP_SEQUENTIAL:
-            return self._sequential(alpha)
-        return self._bound(metric, pair, alpha)
+        if self._study.design.method is not Method.GROUP_SEQUENTIAL:
+            return self._bound(metric, pair, alpha)
+        return monitoring.bound_now(self._study.spending, alpha, [*before, now])
+
+    def _judged(self, arm: ExperimentArm, metric: ExperimentMetric, everything: bool) -> list[monitoring.Judged]:
+        """The looks before at which a comparison was judged; those that refused spent nothing."""
+        seen = ((look.fraction, _of(look, arm, metric, everything)) for look in self._past)
+        return [
+            monitoring.Judged(time, found.information, _size(found))
+            for time, found in seen
+            if found is not None and found.information is not None
+        ]
 
     def _bound(self, metric: ExperimentMetric, pair: Pair, alpha: float) -> float | None:
         if self._study.design.method is not Method.ALWAYS_VALID:
@@ -206,12 +221,6 @@ class _Taking:
         if target is None:
             return None
         return round(always_valid.halfwidth_one_sided(1.0, pair.information, target.information, alpha), _DIGITS)
-
-    def _sequential(self, alpha: float) -> float | None:
-        if alpha not in self._spent:
-            fractions = monitoring.increasing(self._fractions)
-            self._spent[alpha] = group_sequential.bounds(self._study.spending, alpha, fractions)[-1]
-        return self._spent[alpha]
 
     def _reach(
         self, metric: ExperimentMetric, pair: Pair, bound: float | None, harm_bound: float | None
@@ -223,9 +232,7 @@ class _Taking:
 
     def _established(self, arm: ExperimentArm, metric: ExperimentMetric, everything: bool) -> tuple[bool, bool]:
         """What the look before had established."""
-        look = self._past[-1]
-        readings = (look.everything or look.included) if everything else look.included
-        found = next((r for r in readings if (r.treatment, r.metric) == (arm.name, metric.name)), None)
+        found = _of(self._past[-1], arm, metric, everything)
         return (found.shown, found.harmed) if found else (False, False)
 
     def _recomputed(self, number: int, metric: ExperimentMetric, excluded: Excluded) -> tuple[bool, bool]:
@@ -241,6 +248,17 @@ class _Taking:
             shown |= isinstance(score, float) and used.bound is not None and score >= used.bound
             harmed |= used.harm_bound is not None and harm_score(metric, pair) >= used.harm_bound
         return shown, harmed
+
+
+def _of(look: Look, arm: ExperimentArm, metric: ExperimentMetric, everything: bool) -> Reading | None:
+    """A comparison's reading at a look."""
+    readings = (look.everything or look.included) if everything else look.included
+    return next((r for r in readings if (r.treatment, r.metric) == (arm.name, metric.name)), None)
+
+
+def _size(reading: Reading) -> float:
+    (_, control), (_, treated) = reading.control, reading.treated
+    return control * treated / (control + treated)
 
 
 def show_score(metric: ExperimentMetric, pair: Pair) -> float | CannotJudge:
@@ -263,5 +281,4 @@ def harm_score(metric: ExperimentMetric, pair: Pair) -> float:
 
 
 def _with(reading: Reading, shown: bool, harmed: bool) -> Reading:
-
     return replace(reading, shown=reading.shown or shown, harmed=reading.harmed or harmed)

@@ -23,6 +23,7 @@ def part_result(part: Part) -> PartResult:
     alpha = float(plan.report_alpha)
     band = ratio_interval(strata, alpha) if compared else None
     value = score.difference(strata) if compared else None
+    rate = None if compared else rate_and_interval(strata, plan.planned_requests, alpha, failures=part.sign < 0)
     phi = part.phi
     detectable = None
     if compared and counted and part.sign > 0 and phi is not None:
@@ -40,6 +41,8 @@ def part_result(part: Part) -> PartResult:
         difference_interval=difference_interval(strata, plan.planned_requests, alpha, metric.scale)
         if compared
         else None,
+        rate=rate[0] if rate else None,
+        rate_interval=rate[1] if rate else None,
         expected_events=part.expected if counted else 0.0,
         detectable_ratio=detectable,
         warmup_ratio=ratio_of(part.before),
@@ -55,9 +58,28 @@ def ratio_of(strata: Strata) -> float | None:
 def difference_interval(strata: Strata, planned: int, alpha: float, scale: int) -> Interval | None:
     """U/D +/- the score bound (14, two-sided) in units of sqrt(V)/D, on Student's scale for the number of buckets;
     None until enough cells have data or while nothing varies."""
+    value = score.difference(strata)
     if sum(strata.cells()) < score.BURN_IN_CELLS:
         return None
+    return _around(value, planned, alpha, scale)
+
+
+def rate_and_interval(
+    strata: Strata, planned: int, alpha: float, *, failures: bool
+) -> tuple[float, Interval | None] | None:
+    """The candidate's rate beside an SLO, within 0 and 1, from its counts alone: x/n +/- the same bound, with the
+    variance of its buckets. `failures`: the strata count n - x. The interval is None with too few buckets."""
     value = score.difference(strata)
+    if not value.d > 0:
+        return None
+    enough = sum(strata.cells()) >= score.BURN_IN_CELLS / 2
+    band = _around(value, planned, alpha, 1) if enough else None
+    if not failures:
+        return value.estimate, band and Interval(max(band.lower, 0.0), min(band.upper, 1.0))
+    return 1 - value.estimate, band and Interval(max(1 - band.upper, 0.0), min(1 - band.lower, 1.0))
+
+
+def _around(value: score.Score, planned: int, alpha: float, scale: int) -> Interval | None:
     if not value.v > 0 or not value.d > 0:
         return None
     r = _tuning(planned, alpha)

@@ -23,7 +23,8 @@ class PartResult:
 
     `log_e`: evidence of harm; `log_e_proof`: for being within the margin (the least, when there are two margins);
     both natural logs quantised to 1e-9, as of the last look. `ratio` and `difference` are candidate against control,
-    every look its own stratum (differences in events per request, or whole units of a mean); None while undefined.
+    every look its own stratum (differences in events per request, or whole units of a mean); None while undefined, and
+    for an SLO, which compares nothing: it has the candidate's `rate` (share of requests). Intervals hold at all looks.
     `expected_events`: what the candidate would have had at control's rate. `detectable_ratio`: a regression of this
     ratio would have been found by now with a probability of about 80 %. `warmup_ratio`: the ratio before the
     candidate. Floats are for display, decisions use logs.
@@ -39,6 +40,8 @@ class PartResult:
     ratio_interval: Interval | None
     difference: float | None
     difference_interval: Interval | None
+    rate: float | None
+    rate_interval: Interval | None
     expected_events: float
     detectable_ratio: float | None
     warmup_ratio: float | None

@@ -58,24 +58,31 @@ def _start() -> _Density:
     return _Density(np.zeros(1), np.ones(1), 0.0)
 
 
-def bounds(spending: Spending, alpha: float, information: Sequence[float]) -> list[float | None]:
-    """One-sided z bounds at increasing information fractions; None where less than 1e-7 may be spent.
+def bounds(
+    spending: Spending, alpha: float, information: Sequence[float], times: Sequence[float] | None = None
+) -> list[float | None]:
+    """One-sided z bounds at looks with these cumulative `information`s; None where less than 1e-7 may be spent.
 
-    Fractions above 1 count as 1 (over-running), increments below 1e-4 reuse the bound before.
+    Without `times`, information is in fractions of the planned maximum and alpha is spent by them; above 1 they count
+    as 1 (over-running). With `times` (spending time, 0 to 1, the same length) alpha is spent by these, and information,
+    in any unit, only says how the looks hang together: corr(Z_s, Z_t) = sqrt(I_s / I_t) (Lan & DeMets 1989). A look
+    that adds less than 1e-4 of either has the bound before.
     """
+    if times is None:
+        information = times = [min(fraction, 1.0) for fraction in information]
     _increasing(information)
+    _increasing(times)
     solved: list[float | None] = []
     density, used, last = _start(), 0.0, 0.0
-    for fraction in information:
-        t = min(fraction, 1.0)
-        if t - last < _MIN_INCREMENT:
+    for t, time in zip(information, times, strict=True):
+        if time - last < _MIN_INCREMENT or t - density.t < _MIN_INCREMENT * t:
             solved.append(solved[-1] if solved else None)
             continue
-        spend = spending.spent(t, alpha) - used
+        spend = spending.spent(time, alpha) - used
         z = _solve(density, t, spend) if spend >= UNREACHABLE else None
         cut = (z if z is not None else _REACH) * sqrt(t)
         used += spend if z is not None else 0.0
-        density, last = density.advance(cut, t, 0.0), t
+        density, last = density.advance(cut, t, 0.0), time
         solved.append(None if z is None else round(z, 6))
     return solved
 

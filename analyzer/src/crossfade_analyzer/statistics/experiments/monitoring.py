@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
@@ -100,13 +101,43 @@ def judge(
     re-solved for the observed information. `ended` at the end date: all alpha that is left is spent (under-running)."""
     if len(past_bounds) != len(readings) - 1:
         raise ValueError("one past bound per earlier reading: bounds once used are never changed")
-    fractions = increasing([reading.fraction for reading in readings])
-    if ended:
-        fractions[-1] = max(fractions[-1], 1.0)
-    now = bounds(design.spending, design.alpha, fractions)[-1]
+    fractions = [reading.fraction for reading in readings]
+    times = [min(fraction, 1.0) for fraction in increasing(fractions)]
+    times[-1] = 1.0 if ended else times[-1]
+    now = bounds(design.spending, design.alpha, increasing(fractions), times)[-1]
     last = readings[-1]
     reach = inf if now is None else now * last.se
     return Monitored(last, now, (last.estimate - reach, last.estimate + reach), now is not None and last.z >= now)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What one look of one metric knew: spending time (0 to 1), 1/Var of the difference, and how much was counted: the
+    harmonic size n0 n1 / (n0 + n1) of the denominators, in their unit."""
+
+    time: float
+    information: float
+    size: float
+
+
+def bound_now(spending: Spending, alpha: float, looks: Sequence[Judged]) -> float | None:
+    """The bound at the last of `looks`; None when it is out of reach. Alpha is spent by time, all of it at 1."""
+    return bounds(spending, alpha, grown(looks), increasing([look.time for look in looks]))[-1]
+
+
+def grown(looks: Sequence[Judged]) -> list[float]:
+    """Information as the bounds assume it, relative to the first look: at each look it grows by the fastest of three.
+
+    These are time, 1/Var (right while rates stay), and size^2 Var, the variance of the sum (right when a rate jumps and
+    1/Var falls). Faster growth is a lower assumed correlation of looks, and by Slepian's inequality (1962) bounds for
+    lower correlations hold for higher ones: alpha is kept as long as one of the three is not too slow.
+    """
+    found = [1.0]
+    for before, now in itertools.pairwise(looks):
+        variance = (now.size / before.size) ** 2 * before.information / now.information
+        fastest = max(now.time / before.time, now.information / before.information, variance, 1.0)
+        found.append(found[-1] * fastest)
+    return found
 
 
 def increasing(fractions: Sequence[float]) -> list[float]:
