@@ -34,6 +34,7 @@ DESIGNS = {
     "Hwang-Shih-DeCani -4": Spending("hwang_shih_decani", -4.0),
 }
 ALPHA = 0.025
+_EFFECT = 1.0
 _LEAST_BOUND = 1.9
 """No bound at 2.5 % is lower; looks below it need not be judged."""
 
@@ -245,26 +246,26 @@ def _always_valid_excludes(trial: Trial, maximum: float, seed: int) -> bool:
 
 
 def power(runs: int, seed: int = 1) -> Iterator[Found]:
-    """Experiments of the planned size, variance from buckets of another period: success is found as often as
-    planned."""
+    """Experiments of the planned size, each planned by the buckets of another period of its own: success is found as
+    often as planned."""
+    obf = DESIGNS["LD O'Brien-Fleming"]
+    inflation = _inflation(obf, [0.2, 0.4, 0.6, 0.8, 1.0])
+    hits = sum(_found_at_the_end(_planned(20_000 + run), seed + run) for run in range(runs))
+    yield Found("success found, fixed horizon", hits, runs, 0.8, at_least=True)
+    design = monitoring.Design(obf, ALPHA, inflation * (planning.z_sum(ALPHA, 0.2) / _EFFECT) ** 2, 5)
+    hits = sum(_crosses(design, _planned(20_000 + run, inflation), seed + run) for run in range(runs))
+    yield Found("success found, LD O'Brien-Fleming", hits, runs, 0.8, at_least=True)
+
+
+def _planned(seed: int, inflation: float = 1.0) -> Trial:
+    """As many users as the variance of a period before asks for, which is known from its buckets."""
     base = Trial(users_per_arm=400)
-    *_, (before, _) = base.arms(20_000)
+    *_, (before, _) = base.arms(seed)
     value = arm_value(before)
     assert isinstance(value, ArmValue)
-    sd = sqrt(sum(before.x) * value.variance)
-    effect = 1.0
-    fractions = [0.2, 0.4, 0.6, 0.8, 1.0]
-    obf = DESIGNS["LD O'Brien-Fleming"]
-    for name, inflation in (("fixed horizon", 1.0), ("LD O'Brien-Fleming", _inflation(obf, fractions))):
-        total = planning.mean_total(effect, sd, 0.0, ALPHA, 0.2) * inflation
-        days = sum(before.x) / base.users_per_arm
-        trial = replace(base, users_per_arm=round(total / 2 / days), effect=effect)
-        if name == "fixed horizon":
-            hits = sum(_found_at_the_end(trial, seed + run) for run in range(runs))
-        else:
-            design = monitoring.Design(obf, ALPHA, _information(trial), 5)
-            hits = sum(_crosses(design, trial, seed + run) for run in range(runs))
-        yield Found(f"success found, {name}", hits, runs, 0.8, at_least=True)
+    total = planning.mean_total(_EFFECT, sqrt(sum(before.x) * value.variance), 0.0, ALPHA, 0.2) * inflation
+    days = sum(before.x) / base.users_per_arm
+    return replace(base, users_per_arm=round(total / 2 / days), effect=_EFFECT)
 
 
 def _inflation(spending: Spending, fractions: list[float]) -> float:

@@ -107,9 +107,12 @@ def exact(kind: str, alpha: float, information: Sequence[float]) -> list[float |
 
 
 def crossing_probability(z: Sequence[float | None], information: Sequence[float], drift: float = 0.0) -> float:
-    """Probability of ever crossing the bounds when the final z statistic has mean `drift`."""
+    """Probability of ever crossing the bounds when the final z statistic has mean `drift`; a look that adds nothing to
+    the one before has no bound of its own."""
     density, total = _start(), 0.0
     for bound, t in zip(z, information, strict=True):
+        if t - density.t < _MIN_INCREMENT * t:
+            continue
         cut = (bound if bound is not None else _REACH) * sqrt(t)
         total += density.beyond(cut, t, drift)
         density = density.advance(cut, t, drift)
