@@ -62,6 +62,12 @@ def _endpoint_and_rollout() -> list[Thing]:
             Denial("promotions-are-ones-own", ("update", "patch")),
         ),
         _act(rollout, "ModelRollout: to abort", {"metadata": {"annotations": {"crossfade.dev/abort": "t1"}}}),
+        _act(
+            rollout,
+            f"ModelRollout: to abort {IN_ANOTHERS}",
+            {"metadata": {"annotations": {"crossfade.dev/abort": "t1", "crossfade.dev/abort-by": "t1 eve"}}},
+            Denial("requests-are-signed-by-oneself", ("update", "patch")),
+        ),
     ]
 
 
@@ -127,6 +133,15 @@ def _experiments() -> list[Thing]:
     return [
         experiment,
         _part(experiment, "status", "Experiment: status", {"status": {"phase": "Draft"}}),
+        _act(
+            experiment,
+            f"Experiment: to start it {IN_ANOTHERS}",
+            {
+                "metadata": {"annotations": {"crossfade.dev/state-by": "1/Running eve"}},
+                "spec": {"desiredState": "Running"},
+            },
+            Denial("states-are-signed-by-oneself", ("update", "patch")),
+        ),
         _act(experiment, f"Experiment: to decide {IN_ONES_OWN_NAME}", _choice(CALLER)),
         _act(
             experiment,

@@ -118,11 +118,24 @@ async def test_a_candidate_that_never_gets_ready_never_gets_a_slice() -> None:
     assert world.endpoint_status["stableRevision"] == stable
 
 
+async def test_an_abort_is_the_act_of_whoever_signed_it_and_of_nobody_for_the_next(moving: World) -> None:
+    moving.annotate("abort-by", "one ana")
+    moving.annotate("abort", "one")
+    await moving.until_phase("RolledBack")
+    assert (moving.status.decisions[-1].reason, moving.status.decisions[-1].by) == ("AbortRequested", "ana")
+    await moving.run(until=lambda: moving.status.candidate is None)
+    moving.annotate("retry", "one")
+    await moving.until_step(1)
+    moving.annotate("abort", "two")
+    await moving.until_phase("RolledBack")
+    assert [one.by for one in moving.status.decisions if one.reason == "AbortRequested"] == ["ana", "unnamed"]
+
+
 async def test_abort_takes_the_slice_back_once(moving: World) -> None:
     moving.annotate("abort", "now")
     await moving.until_phase("RolledBack")
     assert moving.status.reason == "AbortRequested"
-    assert moving.status.decisions[-1].by == "request"
+    assert moving.status.decisions[-1].by == "unnamed"
     moving.apply(rollout("v3"))
     await moving.run(until=lambda: moving.status.phase == "Progressing")
     await moving.until_phase("Promoted")

@@ -127,6 +127,18 @@ async def test_an_owners_own_approval_counts_where_the_policy_says_so(own: str, 
     assert passes or "ana owns the rollout" in str(world.cluster.events)
 
 
+async def test_handing_the_rollout_over_makes_nobodys_own_approval_count() -> None:
+    world = await started(steps=[{**STEPS[0], "approvals": 1}, *STEPS[1:]], owner="ana")
+    await world.until_phase("AwaitingApproval")
+    world.apply(rollout("v2", strategy={"steps": [{**STEPS[0], "approvals": 1}, *STEPS[1:]]}, owner="ben"))
+    for who in ("ana", "ben"):
+        world.ask_to_promote(who, f"by {who}")
+        await world.run(seconds=300)
+        assert "Approve" not in world.actions
+    world.ask_to_promote("cy", "go")
+    await world.until_step(2)
+
+
 async def test_an_owners_own_word_is_not_the_second_persons() -> None:
     world = await started(owner="ana")
     world.verdicts.judge = scripted.undecided

@@ -134,6 +134,40 @@ def test_whoever_asks_for_a_promotion_says_so(kubectl: Kubectl) -> None:
     annotate("promote-", "requested-by-", "rationale-", by=ANA)
 
 
+def test_nobody_aborts_in_the_name_of_another_and_nobody_has_to_sign(kubectl: Kubectl) -> None:
+    _create(kubectl, _object("ModelRollout", ROLLOUT, name="signed"))
+
+    def annotate(*annotations: str, by: str) -> str:
+        named = [f"crossfade.dev/{annotation}" for annotation in annotations]
+        return kubectl("annotate", "mr/signed", "-n", "shop", "--overwrite", *named, by=by)
+
+    with pytest.raises(Refused, match=f'abort-by is signed with your own user name, "t1 {BEN}", or left out'):
+        annotate("abort=t1", f"abort-by=t1 {ANA}", by=BEN)
+    annotate("abort=t1", f"abort-by=t1 {ANA}", by=ANA)
+    kubectl("label", "mr/signed", "-n", "shop", "seen=yes", by=BEN)
+    annotate("abort=t2", by=BEN)  # ana's signature is of t1, and says nothing about this
+    with pytest.raises(Refused, match="nobody asks in the name of another"):
+        annotate("abort=t1", by=BEN)
+    with pytest.raises(Refused, match="retry-by is signed with your own"):
+        annotate("retry=t3", f"retry-by=t3 {ANA}", by=BEN)
+
+
+def test_nobody_starts_or_stops_in_the_name_of_another_and_nobody_has_to_sign(kubectl: Kubectl) -> None:
+    _create(kubectl, _object("Experiment", EXPERIMENT, name="signed"))
+
+    def patch(state: str, signature: str | None, by: str) -> None:
+        change = {"metadata": {"annotations": {"crossfade.dev/state-by": signature}} if signature else {}}
+        body = json.dumps({**change, "spec": {"desiredState": state}})
+        kubectl("patch", "exp/signed", "-n", "shop", "--type=merge", "-p", body, by=by)
+
+    with pytest.raises(Refused, match=f'state-by is signed with your own user name, "1/Running {BEN}", or left out'):
+        patch("Running", f"1/Running {ANA}", BEN)
+    patch("Running", f"1/Running {ANA}", ANA)
+    patch("Stopped", None, BEN)
+    with pytest.raises(Refused, match="nobody asks in the name of another"):
+        patch("Running", None, BEN)
+
+
 def test_decisions_are_written_by_the_controllers_each_on_its_own_side(kubectl: Kubectl) -> None:
     on_experiment = {**DECISION, "subject": {**DECISION["subject"], "kind": "Experiment"}}
     for by, good, bad in (

@@ -12,7 +12,6 @@ from tests.scenario.learning.world import (
     DECIDER,
     NAME,
     NAMESPACE,
-    OWNER,
     STABLE,
     TREATMENT,
     World,
@@ -79,14 +78,14 @@ async def test_a_ship_decision_holds_what_it_rests_on() -> None:
 async def test_every_transition_says_who_when_and_why() -> None:
     world = World()
     world.analyzer.judge = scripted.better
-    await decidable(await running(world))
+    await decidable(await running(world, signed="1/Running carol"))
     world.decide("Abort")
     world.review("Approve", "bob", action="Abort", reason="not worth it")
     await world.until_phase("Decided")
     told = [(one.phase.value, one.by, one.reason) for one in world.status.transitions]
     assert told == [
         ("Draft", "experiment@1", "NotAsked"),
-        ("InReview", OWNER, "RunAsked"),
+        ("InReview", "carol", "RunAsked"),
         ("Approved", "experiment@1", "DesignApproved"),
         ("Running", "experiment@1", "Started"),
         ("Stopped", "experiment@1", "ResultReached"),
@@ -265,7 +264,16 @@ async def test_asked_to_stop_it_stops_and_keeps_the_arms_until_no_router_sends_a
     await world.run(until=lambda: world.arms() == set())
     assert world.status.stopped_at is not None
     stop = next(spec for spec in world.decisions if spec["action"] == "Stop")
-    assert (stop["basis"], stop["actor"]) == ("Human", OWNER)
+    assert (stop["basis"], stop["actor"]) == ("Human", "unnamed")
+    run = next(spec for spec in world.decisions if spec["action"] == "Run")
+    assert run["actor"] == "unnamed"
+
+
+async def test_a_signature_speaks_for_the_state_that_it_names_and_for_no_later_one() -> None:
+    world = await running(World(), signed="1/Running carol")
+    world.edit(desiredState="Stopped")
+    await world.until_phase("Stopped")
+    assert [(spec["action"], spec["actor"]) for spec in world.decisions] == [("Run", "carol"), ("Stop", "unnamed")]
 
 
 async def test_the_last_look_is_taken_after_the_last_user() -> None:

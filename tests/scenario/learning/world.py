@@ -328,8 +328,11 @@ class World:
             found["metadata"]["resourceVersion"] += "e"
 
 
-async def running(world: World, **spec: Any) -> World:
-    world.apply(experiment(**spec))
+async def running(world: World, *, signed: str = "", **spec: Any) -> World:
+    """`signed`: who asked for what, as in the annotation `crossfade.dev/state-by`."""
+    made = experiment(**spec)
+    made["metadata"]["annotations"] = {"crossfade.dev/state-by": signed} if signed else {}
+    world.apply(made)
     await world.until_phase("Running")
     return world
 

@@ -36,3 +36,41 @@ spec:
         - {key: kubernetes.io/metadata.name, operator: In, values: {{ toJson .root.Values.serving.namespaces }}}
   {{- end }}
 {{- end }}
+
+{{/*
+Whoever signs a request that needs no name signs with their own: `crossfade.dev/<verb>-by` is what was asked, a space,
+and the user name. A signature of another request says nothing and stands in nobody's way.
+Call with (dict "root" $ "policy" NAME "resource" PLURAL "verbs" VERBS "asked" CEL of `it`, with VERB for the verb).
+*/}}
+{{- define "crossfade.signaturePolicy" -}}
+{{- $key := `it.metadata.?annotations[?'crossfade.dev/VERB-by'].orValue('')` -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{- include "crossfade.policyMetadata" . | nindent 2 }}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - apiGroups: [crossfade.dev]
+        apiVersions: ["*"]
+        operations: [CREATE, UPDATE]
+        resources: [{{ .resource }}]
+  validations:
+    {{- range .verbs }}
+    {{- $asked := $.asked | replace "VERB" . }}
+    {{- $signature := $key | replace "VERB" . }}
+    - expression: >-
+        !{{ $signature | replace "it." "object." }}.startsWith({{ $asked | replace "it." "object." }} + ' ')
+        || {{ $signature | replace "it." "object." }}
+        == {{ $asked | replace "it." "object." }} + ' ' + request.userInfo.username
+        || (oldObject != null
+        && {{ $signature | replace "it." "object." }} == {{ $signature | replace "it." "oldObject." }}
+        && {{ $asked | replace "it." "object." }} == {{ $asked | replace "it." "oldObject." }})
+      reason: Forbidden
+      messageExpression: >-
+        'the annotation crossfade.dev/{{ . }}-by is signed with your own user name, "'
+        + {{ $asked | replace "it." "object." }} + ' ' + request.userInfo.username
+        + '", or left out: nobody asks in the name of another'
+    {{- end }}
+{{ include "crossfade.policyBinding" . }}
+{{- end }}

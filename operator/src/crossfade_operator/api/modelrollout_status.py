@@ -138,6 +138,11 @@ class Candidate(StatusModel):
     message: Message | None = Field(default=None, description="Why, in a sentence.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence behind the last verdict.")
     proven: StrictBool = Field(default=False, description="Whether every guardrail has been proven.")
+    owner: ShortText | None = Field(
+        default=None,
+        description="Who owned the rollout when the attempt began: handing it over does not make their own approval "
+        "one of somebody else.",
+    )
     approved_by: tuple[ShortText, ...] = Field(default=(), max_length=10, description="Who approved this step.")
     unready_since: Timestamp | None = Field(
         default=None, description="Since when it has had too few ready pods while it held a slice."
@@ -173,7 +178,7 @@ class Decision(StatusModel):
     at: Timestamp = Field(description="When it was made.")
     evidence: Digest | None = Field(default=None, description="Digest of the evidence it rests on.")
     by: ShortText = Field(
-        description="The rule and its version that made it, or the person; `request` for one who is not known."
+        description="The rule and its version that made it, or the person; `unnamed` for one who did not sign."
     )
     basis: Basis = Field(default=Basis.EVIDENCE, description="What it rests on.")
     recommendation: Recommendation | None = Field(default=None, description="What the rule would have done.")

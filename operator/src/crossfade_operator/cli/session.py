@@ -14,6 +14,7 @@ import yaml
 
 from crossfade_operator.cli.client import Cluster
 from crossfade_operator.cli.paint import Paint
+from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.text import sentence
 
 WIDEST = 120
@@ -49,6 +50,13 @@ class Session:
     def cut(self) -> int | None:
         """Columns that lines are cut to: the terminal's. None where there is no terminal."""
         return columns_of(self.out)
+
+    def signature(self) -> str:
+        """The caller's user name for what needs none; empty where it cannot be told, because that stops nobody."""
+        try:
+            return self.cluster.whoami()
+        except Problem:
+            return ""
 
     def say(self, lines: str | Iterable[str]) -> None:
         print(lines if isinstance(lines, str) else "\n".join(lines), file=self.out)

@@ -98,6 +98,10 @@ class Reason(Explained):
         "NotApproved",
         "It is against the recommendation, and too few other people approve it by Review; the message says how.",
     )
+    REVIEWS_OVERDUE = (
+        "ReviewsOverdue",
+        "Twenty decisions made in an emergency wait for their review; another person reviews one of them first.",
+    )
     NO_REASON_GIVEN = (
         "NoReasonGiven",
         "An emergency is put on record with who asks and why, and one of them is missing.",

@@ -52,16 +52,18 @@ def newest(reviews: Iterable[ReviewSeen]) -> dict[str, ReviewSeen]:
     return {review.spec.reviewer: review for review in sorted(said, key=lambda one: (one.created, one.name))}
 
 
-def uncounted(owner: str | None, policy: Policy) -> str | None:
-    """Whose own approval does not count."""
-    return owner if policy.reviews.own_approval is OwnApproval.DOES_NOT_COUNT else None
+def uncounted(owners: Iterable[str | None], policy: Policy) -> frozenset[str]:
+    """Whose own approval does not count: that of present and former owners."""
+    if policy.reviews.own_approval is not OwnApproval.DOES_NOT_COUNT:
+        return frozenset()
+    return frozenset(owner for owner in owners if owner is not None)
 
 
-def approvals(reviews: Iterable[ReviewSeen], *, but: str | None = None) -> tuple[str, ...]:
-    """Who approves, by name; the word of `but` does not count."""
+def approvals(reviews: Iterable[ReviewSeen], *, but: Collection[str] = ()) -> tuple[str, ...]:
+    """Who approves, by name; the word of those in `but` does not count."""
     said = newest(reviews)
     return tuple(
-        sorted(name for name, one in said.items() if one.spec.verdict is ReviewVerdict.APPROVE and name != but)
+        sorted(name for name, one in said.items() if one.spec.verdict is ReviewVerdict.APPROVE and name not in but)
     )
 
 

@@ -27,6 +27,7 @@ from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.records import number_of
 from crossfade_operator.core.rollout.view import Routes, View
 from crossfade_operator.core.routing import name_of_arm
+from crossfade_operator.core.signatures import signer
 from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
 from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
 from crossfade_operator.runtime import asking, opinions
@@ -198,6 +199,7 @@ def rollout_view(
     active = world.active or rollout
     routes = routes_of(endpoint, status.candidate.revision if status.candidate else None) if endpoint else Routes()
     annotations = rollout["metadata"].get("annotations", {})
+    asked = {verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations}
     view = View(
         name=rollout["metadata"]["name"],
         generation=rollout["metadata"]["generation"],
@@ -211,7 +213,8 @@ def rollout_view(
         refusals=refusals,
         numbered=world.numbered.get(rollout["metadata"]["name"], 0),
         unrecorded=unrecorded,
-        requests={verb: annotations[name][:TOKEN_LENGTH] for name, verb in REQUESTS.items() if name in annotations},
+        requests=asked,
+        signers={verb: signer(annotations, verb, token) for verb, token in asked.items()},
     )
     view = _with_pods(world, _with_plan(world, view, endpoint), rollout)
     if endpoint is None or view.claimed_by is not None:
@@ -227,7 +230,7 @@ def _with_opinions(world: World, view: View, endpoint: ModelEndpointSpec, rollou
         reviews=reviews.of_revision(said, candidate.revision) if candidate else (),
         reviewed=opinions.reviewed(view.status, world.reviews),
         unproven_positions=endpoint.policy.unproven_slice.positions,
-        uncounted=reviews.uncounted(view.spec.owner, endpoint.policy),
+        uncounted=reviews.uncounted((view.spec.owner, candidate.owner if candidate else None), endpoint.policy),
         override_approvals=endpoint.policy.reviews.override_approvals,
         requested_by=(annotations.get(REQUESTED_BY) or "")[:NAME_LENGTH] or None,
         rationale=annotations.get(RATIONALE),

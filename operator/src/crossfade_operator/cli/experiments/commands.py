@@ -50,8 +50,8 @@ def _experiment(verbs: Verbs, verb: str, text: str, ask: Ask) -> argparse.Argume
     return parser
 
 
-def _simply(ask: Callable[[View], Request]) -> Ask:
-    return lambda view, obj, session, options: ask(view)
+def _simply(ask: Callable[[View, str], Request]) -> Ask:
+    return lambda view, obj, session, options: ask(view, session.signature())
 
 
 def _decide(view: View, obj: Obj, session: Session, options: argparse.Namespace) -> Request:

@@ -16,6 +16,7 @@ from crossfade_operator.cli.experiments.seen import design_hash
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.core.experiment import deciding, findings
 from crossfade_operator.core.experiment.view import View
+from crossfade_operator.core.signatures import signed, state_of
 
 Phase = ExperimentPhase
 
@@ -33,7 +34,7 @@ class Request:
     waits: tuple[str, ...] = ()
 
 
-def start(view: View) -> Request:
+def start(view: View, by: str) -> Request:
     """Have the design checked, reviewed and run."""
     if view.status.phase in _ENDED:
         raise Problem(
@@ -46,19 +47,23 @@ def start(view: View) -> Request:
     missing = (findings.missing_reviews(view, design), findings.asked_changes(view, design))
     unchecked = replace(view, plan=NOT_ASKED)
     waits = (*findings.obstacles(unchecked), *(text for text in missing if text))
-    return Request(_state("Running"), f"asked for {view.name} to run as soon as nothing stands against it", waits)
+    return Request(
+        _state(view, "Running", by), f"asked for {view.name} to run as soon as nothing stands against it", waits
+    )
 
 
-def stop(view: View) -> Request:
+def stop(view: View, by: str) -> Request:
     """Take its users back; the last look is taken and a person decides."""
     if view.status.phase in _ENDED:
         raise _no(view, f"has ended already ({view.status.phase})")
     if not view.wanted:
         raise _no(view, "is not asked to run")
-    return Request(_state("Stopped"), f"asked for {view.name} to stop: its users get the stable revision again")
+    return Request(
+        _state(view, "Stopped", by), f"asked for {view.name} to stop: its users get the stable revision again"
+    )
 
 
-def archive(view: View) -> Request:
+def archive(view: View, by: str) -> Request:
     """Put it away; its records stay."""
     if view.status.phase is Phase.ARCHIVED:
         raise _no(view, "is archived already")
@@ -67,7 +72,7 @@ def archive(view: View) -> Request:
             f"{view.name} is {str(view.status.phase).lower()}: users may be in its arms.",
             f"stop and decide it first: kubectl crossfade stop exp/{view.name} -n {view.namespace}",
         )
-    return Request(_state("Archived"), f"asked for {view.name} to be archived; its records stay")
+    return Request(_state(view, "Archived", by), f"asked for {view.name} to be archived; its records stay")
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,11 @@ def exclude(view: View, present: Sequence[Mapping[str, Any]], version: str, adde
     )
 
 
-def _state(wanted: str) -> Mapping[str, Any]:
-    return {"spec": {"desiredState": wanted}}
+def _state(view: View, wanted: str, by: str) -> Mapping[str, Any]:
+    """Nothing waits for a name: whoever cannot tell theirs asks without."""
+    asked = {"spec": {"desiredState": wanted}}
+    signature = signed("state", state_of(view.spec.run, wanted), by) if by else {}
+    return {"metadata": {"annotations": signature}, **asked} if signature else asked
 
 
 def _no(view: View, why: str) -> Problem:

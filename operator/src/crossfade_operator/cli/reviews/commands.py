@@ -100,11 +100,12 @@ def _candidate(session: Session, obj: Obj, revision: str) -> counting.Candidate:
     said = [revision_reviews.ReviewSeen(one.name, one.spec, one.created) for one in map(review_of, counted)]
     spec = parsed(ModelRolloutSpec, obj, "spec")
     endpoint = session.cluster.find(ENDPOINT, spec.endpoint)
-    started = ((obj.get("status") or {}).get("candidate") or {}).get("startedAt")
+    candidate = (obj.get("status") or {}).get("candidate") or {}
     return counting.Candidate(
         rollout=spec,
         endpoint=parsed(ModelEndpointSpec, endpoint, "spec") if endpoint else None,
         revision=revision,
-        since=time(started) or session.now,
+        since=time(candidate.get("startedAt")) or session.now,
+        owner=candidate.get("owner"),
         reviews=revision_reviews.of_revision(said, revision),
     )

@@ -67,6 +67,8 @@ class Candidate:
     revision: str
     since: datetime
     """When its attempt began."""
+    owner: str | None
+    """Who owned the rollout then."""
     reviews: revision_reviews.Reviews
 
     @property
@@ -78,8 +80,8 @@ class Candidate:
         return revision_reviews.approvals(self.reviews, but=self.uncounted)
 
     @property
-    def uncounted(self) -> str | None:
-        return revision_reviews.uncounted(self.rollout.owner, self.policy)
+    def uncounted(self) -> frozenset[str]:
+        return revision_reviews.uncounted((self.rollout.owner, self.owner), self.policy)
 
 
 def of_candidate(candidate: Candidate, opinion: Opinion) -> list[str]:
@@ -90,9 +92,7 @@ def of_candidate(candidate: Candidate, opinion: Opinion) -> list[str]:
         return [f"It takes back any approval of revision {candidate.revision} that you gave."]
     told = list(_gate(candidate, opinion.reviewer))
     if opinion.action is not None:
-        others = revision_reviews.overrides(
-            candidate.reviews, (opinion.action,), (candidate.uncounted,), candidate.since
-        )
+        others = revision_reviews.overrides(candidate.reviews, (opinion.action,), candidate.uncounted, candidate.since)
         needed = candidate.policy.reviews.override_approvals
         told.append(
             f"{len(others)} of {several(needed, 'approval')} of {opinion.action} against the recommendation, should "

@@ -46,7 +46,7 @@ def _ask(session: Session, options: argparse.Namespace) -> int:
         raise Problem("an emergency is put on record with its reason.", "say it with -m 'why it cannot wait'")
     name = named(options.name, (ROLLOUT,), ROLLOUT).name
     rollout = rollout_of(session.cluster.get(ROLLOUT, name))
-    by = session.cluster.whoami() if options.request is requests.promote else ""
+    by = session.cluster.whoami() if options.request is requests.promote else session.signature()
     asking = Asking(secrets.token_hex(4), by, full=options.full, emergency=options.emergency, rationale=options.message)
     request = options.request(rollout, asking)
     patched = session.cluster.patch(ROLLOUT, name, request.patch)

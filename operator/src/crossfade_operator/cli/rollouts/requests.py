@@ -3,7 +3,7 @@
 A request is an annotation, `crossfade.dev/<verb>: <revision>:<token>`. The revision makes it void for any other
 candidate that may have come meanwhile; the token makes it a new request each time. The controller acts once per value.
 Of a promotion, `full:` and `emergency:` before the token say how; `crossfade.dev/requested-by` says who asks (admission
-checks it against the caller), and `crossfade.dev/rationale` why.
+checks it against the caller), and `crossfade.dev/rationale` why. An abort or a retry may be signed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from crossfade_operator.api.meta import GROUP
 from crossfade_operator.cli.problem import Problem
 from crossfade_operator.cli.rollouts.view import Rollout
+from crossfade_operator.core.signatures import signed
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Asking:
-    """How it is asked, with a `token` that was never used before; of a promotion also by whom and why."""
+    """How it is asked, with a `token` that was never used before, by whom, and of a promotion also why."""
 
     token: str
     by: str = ""
@@ -72,7 +73,7 @@ def abort(rollout: Rollout, asking: Asking) -> Request:
             f"kubectl crossfade watch {rollout.name}",
         )
     return Request(
-        _annotations({"abort": f"{revision}:{asking.token}"}),
+        _signed("abort", f"{revision}:{asking.token}", asking.by),
         f"asked for candidate {revision} of {rollout.name} to be taken out",
     )
 
@@ -87,7 +88,7 @@ def retry(rollout: Rollout, asking: Asking) -> Request:
             f"kubectl crossfade get {rollout.name}",
         )
     return Request(
-        _annotations({"retry": f"{revision}:{asking.token}"}),
+        _signed("retry", f"{revision}:{asking.token}", asking.by),
         f"asked for revision {revision} of {rollout.name} to be tried again",
     )
 
@@ -114,6 +115,11 @@ def _candidate(rollout: Rollout, verb: str) -> str:
         f"{rollout.name} has no candidate to {verb}: {stable} (phase {rollout.phase}).",
         "a change of spec.template starts one",
     )
+
+
+def _signed(verb: str, token: str, by: str) -> Mapping[str, Any]:
+    """Nothing waits for a name: whoever cannot tell theirs asks without."""
+    return {"metadata": {"annotations": {f"{GROUP}/{verb}": token, **(signed(verb, token, by) if by else {})}}}
 
 
 def _annotations(said: Mapping[str, str | None]) -> Mapping[str, Any]:

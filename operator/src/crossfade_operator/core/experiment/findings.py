@@ -13,6 +13,9 @@ from crossfade_operator.core.experiment.view import EndpointSeen, View
 from crossfade_operator.core.slices import POSITIONS, percent
 from crossfade_operator.ports.verdicts import Unavailable
 
+MOST_DUE = 20
+"""Reviews that can be due at once: none is forgotten to make room for another run's."""
+
 
 def obstacles(view: View) -> tuple[str, ...]:
     """What keeps the design from being run, reviews aside."""
@@ -24,6 +27,12 @@ def _obstacles(view: View) -> Iterator[str]:
         yield f"there is no ModelEndpoint {view.spec.endpoint!r} in this namespace; create it"
     else:
         yield from _no_room(view, view.endpoint)
+    if len(view.status.reviews_due) >= MOST_DUE:
+        owed = view.status.reviews_due[0]
+        yield (
+            f"{MOST_DUE} decisions made in an emergency wait for their review; another person than {owed.by} reviews "
+            f"Decision {owed.decision}, to begin with"
+        )
     if view.spec.decision is not None:
         yield "spec.decision is set before there is anything to decide; remove it"
     yield from view.metric_problems

@@ -74,7 +74,7 @@ def _draft(view: View, turn: Turn) -> Turn:
     if view.spec.desired_state is DesiredState.ARCHIVED:
         return _archive(view, turn)
     if view.wanted and view.spec.run == view.status.run:
-        return moves.enter(view, turn, Phase.IN_REVIEW, Reason.RUN_ASKED, by=view.spec.owner)
+        return moves.enter(view, turn, Phase.IN_REVIEW, Reason.RUN_ASKED, by=view.asked_by)
     return turn
 
 
@@ -116,7 +116,8 @@ def _ask_when_ready(view: View, turn: Turn) -> Turn:
     for arm in view.status.arms:
         turn = turn.set_arm(arm.name, model_digest=view.arm(arm.name).digest)
     message = f"{view.spec.design.slice} of the users for {len(view.status.arms)} arms"
-    return records.decide(view, turn, DecisionAction.RUN, Reason.ARMS_READY, message, basis=Basis.HUMAN)
+    by = view.asked_by
+    return records.decide(view, turn, DecisionAction.RUN, Reason.ARMS_READY, message, basis=Basis.HUMAN, by=by)
 
 
 # Running ----------------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def _asked_to_stop(view: View) -> tuple[checks.Finding, Basis, str]:
     request = view.spec.decision
     if view.wanted and request is not None:
         return checks.Finding(Reason.EMERGENCY_DECISION, request.rationale), Basis.EMERGENCY, request.by
-    return checks.Finding(Reason.STOP_ASKED), Basis.HUMAN, view.spec.owner
+    return checks.Finding(Reason.STOP_ASKED), Basis.HUMAN, view.asked_by
 
 
 def _stop(view: View, turn: Turn, why: checks.Finding, basis: Basis, by: str) -> Turn:
@@ -211,7 +212,7 @@ def _ended(view: View, turn: Turn) -> Turn:
 
 
 def _archive(view: View, turn: Turn) -> Turn:
-    return moves.enter(view, turn, Phase.ARCHIVED, Reason.ARCHIVE_ASKED, by=view.spec.owner)
+    return moves.enter(view, turn, Phase.ARCHIVED, Reason.ARCHIVE_ASKED, by=view.asked_by)
 
 
 def _archived(_: View, turn: Turn) -> Turn:

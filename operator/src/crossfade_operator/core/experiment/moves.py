@@ -15,9 +15,6 @@ from crossfade_operator.core.revision import revision_of
 KEPT = 50
 """Transitions kept in status; the ends of a run are Decisions besides."""
 
-MOST_DUE = 20
-"""Reviews that can be due at once."""
-
 _WARNINGS = (ExperimentPhase.INTERRUPTED, ExperimentPhase.INVALID)
 
 
@@ -53,7 +50,7 @@ def new_run(view: View, turn: Turn) -> Turn:
         Turn(fresh, turn.events),
         ExperimentPhase.DRAFT,
         Reason.NOT_ASKED if first else Reason.NEW_RUN,
-        by=records.RULE if first else view.spec.owner,
+        by=records.RULE if first else view.asked_by,
     )
 
 
@@ -83,9 +80,12 @@ def _arm(view: View, name: str) -> ArmStatus:
 def withdraw(view: View, turn: Turn) -> Turn:
     """Back to Draft before any user took part: nothing is frozen any more."""
     fresh = ExperimentStatus(
-        run=turn.status.run, decision_count=turn.status.decision_count, transitions=turn.status.transitions
+        run=turn.status.run,
+        decision_count=turn.status.decision_count,
+        reviews_due=turn.status.reviews_due,
+        transitions=turn.status.transitions,
     )
-    return enter(view, Turn(fresh, turn.events), ExperimentPhase.DRAFT, Reason.WITHDRAWN, by=view.spec.owner)
+    return enter(view, Turn(fresh, turn.events), ExperimentPhase.DRAFT, Reason.WITHDRAWN, by=view.asked_by)
 
 
 def back_to_review(view: View, turn: Turn) -> Turn:
@@ -134,7 +134,7 @@ def _follow(view: View, turn: Turn, spec: DecisionSpec) -> Turn:
             turn = turn.set(decision=name, outcome=spec.outcome)
             if spec.basis is Basis.EMERGENCY:
                 due = ReviewDue(decision=name, by=spec.actor)
-                turn = turn.set(reviews_due=(*turn.status.reviews_due, due)[-MOST_DUE:])
+                turn = turn.set(reviews_due=(*turn.status.reviews_due, due))
             return _ended(view, turn, spec, ExperimentPhase.DECIDED)
 
 

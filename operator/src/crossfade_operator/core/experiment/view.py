@@ -18,6 +18,7 @@ from crossfade_operator.api.modelendpoint_status import LedgerArm, LedgerEntry, 
 from crossfade_operator.api.review import ReviewSpec
 from crossfade_operator.core.effects import Announce
 from crossfade_operator.core.rollout.view import Pods
+from crossfade_operator.core.signatures import UNNAMED
 from crossfade_operator.ports.verdicts import Unavailable
 
 
@@ -111,6 +112,8 @@ class View:
     record: Recorded | RecordRefused | None = None
     evaluation: ExperimentEvaluation | Unavailable | None = None
     """The answer to a look that was due, or None when none was."""
+    asked_by: str = UNNAMED
+    """Who asked for the present desired state of this run, as admission has it."""
     refusal: str | None = None
     """The API server's sentence when it refused an arm's objects in the last turn."""
 

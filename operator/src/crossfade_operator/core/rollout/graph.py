@@ -206,6 +206,7 @@ REQUESTS_REFUSED: Reasons = frozenset(
         Reason.GATE_NOT_MET,
         Reason.NOT_APPROVED,
         Reason.NO_REASON_GIVEN,
+        Reason.REVIEWS_OVERDUE,
     }
 )
 """Why a request of a person is not met; told in an Event."""

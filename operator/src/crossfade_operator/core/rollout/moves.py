@@ -33,6 +33,7 @@ def start(view: View, turn: Turn, reason: Reason, *, on: Grounds = BY_RULE) -> T
         started_at=view.now,
         deadline_at=view.now + view.spec.progress_deadline,
         restore=restore,
+        owner=view.spec.owner,
     )
     turn = turn.set(
         candidate=candidate,

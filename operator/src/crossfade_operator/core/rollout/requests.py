@@ -16,14 +16,11 @@ from crossfade_operator.core.rollout import checks
 from crossfade_operator.core.rollout.moves import next_step, promote, start, withdraw
 from crossfade_operator.core.rollout.records import Grounds, decide_to, event
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
+from crossfade_operator.core.signatures import UNNAMED
 from crossfade_operator.core.slices import POSITIONS
 
-BY_REQUEST = "request"
-"""The `by` of a decision that a person asked for who is not known."""
-
-BY_PERSON = Grounds(by=BY_REQUEST, basis=Basis.HUMAN)
 MOST_DUE = 20
-"""Reviews that can be due at once."""
+"""Reviews that can be due at once: none is forgotten to make room for another emergency."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,12 @@ def _abort(view: View, turn: Turn, request: Request) -> Turn:
     if _is_for_another(turn, request, candidate.revision):
         return _refuse(view, turn, Reason.OTHER_REVISION)
     return withdraw(
-        view, turn, Outcome.ROLLED_BACK, Reason.ABORT_REQUESTED, Reason.ABORT_REQUESTED.sentence, on=BY_PERSON
+        view,
+        turn,
+        Outcome.ROLLED_BACK,
+        Reason.ABORT_REQUESTED,
+        Reason.ABORT_REQUESTED.sentence,
+        on=_signed(view, "abort"),
     )
 
 
@@ -81,7 +83,11 @@ def _retry(view: View, turn: Turn, request: Request) -> Turn:
         return _refuse(view, turn, Reason.OTHER_REVISION)
     if view.unrecorded:
         return _refuse(view, turn, Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded))
-    return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, on=BY_PERSON)
+    return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, on=_signed(view, "retry"))
+
+
+def _signed(view: View, verb: str) -> Grounds:
+    return Grounds(view.signers.get(verb, UNNAMED), Basis.HUMAN)
 
 
 def _not_on_record(sentence: str) -> str:
@@ -126,11 +132,14 @@ def _against_the_evidence(view: View, candidate: Candidate, request: Request) ->
 
 def _approve(view: View, turn: Turn, candidate: Candidate) -> Turn:
     """Approvals are people: nobody has two, and the owner none where the policy says so."""
-    who = view.requested_by or BY_REQUEST
+    who = view.requested_by or UNNAMED
     if who in candidate.approved_by:
         return _refuse(view, turn, Reason.NOT_APPROVED, f"{who} has approved this step before: another person must")
-    if who == view.uncounted:
-        own = f"{who} owns the rollout, and policy.reviews.ownApproval of the endpoint asks for another person"
+    if who in view.uncounted:
+        own = (
+            f"{who} owns the rollout, or did when the attempt began, and policy.reviews.ownApproval of the endpoint "
+            "asks for another person"
+        )
         return _refuse(view, turn, Reason.NOT_APPROVED, own)
     approved_by = (*candidate.approved_by, who)
     return decide_to(
@@ -146,7 +155,7 @@ def _approve(view: View, turn: Turn, candidate: Candidate) -> Turn:
 
 
 def _by_person(view: View) -> Grounds:
-    return Grounds(view.requested_by or BY_REQUEST, Basis.HUMAN, rationale=view.rationale)
+    return Grounds(view.requested_by or UNNAMED, Basis.HUMAN, rationale=view.rationale)
 
 
 def _promote_when_agreed(view: View, turn: Turn, request: Request) -> Turn:
@@ -158,7 +167,7 @@ def _promote_when_agreed(view: View, turn: Turn, request: Request) -> Turn:
         return _go(view, turn, request, on)
     promotes = request.full or checks.is_last_step(view, candidate)
     actions = (DecisionAction.PROMOTE,) if promotes else (DecisionAction.ADVANCE, DecisionAction.PROMOTE)
-    found = reviews.overrides(view.reviews, actions, (view.requested_by, view.uncounted), candidate.started_at)
+    found = reviews.overrides(view.reviews, actions, {view.requested_by, *view.uncounted}, candidate.started_at)
     if view.requested_by is None or len(found) < view.override_approvals:
         return _refuse(view, turn, Reason.NOT_APPROVED, _how_to(view, candidate, recommended, finding, actions, found))
     reasons = "; ".join(f"{one.spec.reviewer}: {one.spec.reason}" for one in found)
@@ -188,11 +197,13 @@ def _promote_at_once(view: View, turn: Turn, request: Request) -> Turn:
     if view.requested_by is None or not view.rationale:
         how = "annotate crossfade.dev/requested-by and crossfade.dev/rationale in the same request"
         return _refuse(view, turn, Reason.NO_REASON_GIVEN, f"not promoted: {Reason.NO_REASON_GIVEN.sentence} {how}")
+    if len(turn.status.reviews_due) >= MOST_DUE:
+        return _refuse(view, turn, Reason.REVIEWS_OVERDUE, f"not promoted: {Reason.REVIEWS_OVERDUE.sentence}")
     recommended, _ = checks.recommendation(view, candidate_of(turn), full=request.full)
     on = Grounds(view.requested_by, Basis.EMERGENCY, recommended, view.rationale)
     turn = _go(view, turn, request, on)
     due = ReviewDue(decision=turn.status.decisions[-1].name, by=view.requested_by)
-    return turn.set(reviews_due=(*turn.status.reviews_due, due)[-MOST_DUE:])
+    return turn.set(reviews_due=(*turn.status.reviews_due, due))
 
 
 def _go(view: View, turn: Turn, request: Request, on: Grounds) -> Turn:

@@ -104,12 +104,15 @@ class View:
     """The most that a candidate may hold before its gates are met."""
     reviews: tuple[ReviewSeen, ...] = ()
     """Reviews of the rollout that name the candidate's revision, oldest first."""
-    uncounted: str | None = None
-    """Whose own approval does not count: the owner's, where the policy says so."""
+    uncounted: frozenset[str] = frozenset()
+    """Whose own approval does not count: that of those who own it or did when the attempt began, where the policy says
+    so."""
     override_approvals: int = 1
     """Other people who must approve what is done against the recommendation."""
     requested_by: str | None = None
     """Who asks to promote, as admission has it."""
+    signers: Mapping[str, str] = field(default_factory=dict)
+    """Who asks to abort or retry, by verb, as admission has it."""
     rationale: str | None = None
     """Why, in the words of whoever asks to promote."""
     reviewed: frozenset[str] = frozenset()

@@ -30,6 +30,7 @@ from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.pods import pods_of
 from crossfade_operator.core.reviews import of_its_life
 from crossfade_operator.core.revision import revision_of
+from crossfade_operator.core.signatures import signer, state_of
 from crossfade_operator.ports.cluster import Key, Obj
 from crossfade_operator.ports.learning import ArmObjects, LearningCluster, Name
 
@@ -159,12 +160,13 @@ def view_of(world: World, refusal: str | None) -> View:
     """The experiment as read. What the analyzer says, and what became of a Decision, is added by whoever asks."""
     meta = world.experiment["metadata"]
     objects = world.objects
+    spec = ExperimentSpec.model_validate(world.experiment["spec"])
     seen = View(
         namespace=world.name.namespace,
         name=world.name.name,
         uid=meta["uid"],
         generation=meta["generation"],
-        spec=ExperimentSpec.model_validate(world.experiment["spec"]),
+        spec=spec,
         status=ExperimentStatus.model_validate(world.experiment.get("status") or {}),
         now=world.now,
         endpoint=_endpoint(world.endpoint),
@@ -174,6 +176,7 @@ def view_of(world: World, refusal: str | None) -> View:
         decisions=tuple(_decision(obj) for obj in world.decisions),
         leftovers=bool(objects.deployments or objects.controller_revisions),
         calibration=_calibration(world),
+        asked_by=signer(meta.get("annotations") or {}, "state", state_of(spec.run, spec.desired_state)),
         refusal=refusal,
     )
     return replace(seen, arms=_arms(world, seen))

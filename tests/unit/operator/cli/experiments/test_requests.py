@@ -49,8 +49,11 @@ def test_start_asks_and_says_what_is_still_waited_for(
 @pytest.mark.parametrize(
     ("verb", "phase", "wanted"), [("stop", "Running", "Stopped"), ("archive", "Decided", "Archived")]
 )
-def test_a_state_is_one_field(command: Command, verb: str, phase: str, wanted: str) -> None:
-    assert _spec(command(verb, "new-ranker", phase=phase)[2]) == {"desiredState": wanted}
+def test_a_state_is_one_field_signed(command: Command, verb: str, phase: str, wanted: str) -> None:
+    made = command(verb, "new-ranker", phase=phase)[2]
+    assert _spec(made) == {"desiredState": wanted}
+    ((_, patch),) = made.patches
+    assert patch["metadata"] == {"annotations": {"crossfade.dev/state-by": f"1/{wanted} ana@example.com"}}
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,13 @@ def test_why_an_earlier_promotion_was_asked_for_is_taken_away(rollout_object: di
 def test_retry_names_the_revision_that_failed(rollout_object: dict[str, Any]) -> None:
     _rolled_back(rollout_object)
     asked = _asked(requests.retry(rollout_of(rollout_object), Asking("t3", "ana")))
-    assert asked == {"retry": f"{CANDIDATE}:t3"}
+    assert asked == {"retry": f"{CANDIDATE}:t3", "retry-by": f"{CANDIDATE}:t3 ana"}
+
+
+def test_nobody_has_to_tell_their_name_to_abort(rollout_object: dict[str, Any]) -> None:
+    rollout = rollout_of(rollout_object)
+    assert _asked(requests.abort(rollout, Asking("t"))) == {"abort": f"{CANDIDATE}:t"}
+    assert _asked(requests.abort(rollout, Asking("t", "ana")))["abort-by"] == f"{CANDIDATE}:t ana"
 
 
 def test_pause_and_resume_set_the_field(rollout_object: dict[str, Any]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from crossfade_operator.api.decision import ReviewDue
 from crossfade_operator.api.modelrollout_status import Verdict
 from tests.unit.operator.core.rollout.case import Case
 from tests.unit.operator.core.rollout.cases_requests import asked
-from tests.unit.operator.core.rollout.views import HALF, MINUTE, NOW, candidate, review, spec
+from tests.unit.operator.core.rollout.views import HALF, MINUTE, NOW, candidate, review, spec, status
 
 BY_ANA = {"requested_by": "ana", "rationale": "the numbers will come"}
 UNPROVEN = candidate(proven=False)
 HARMFUL = candidate(proven=False, verdict=Verdict.HARMFUL)
+OWED = ReviewDue(decision="ranker-000001", by="ben")
 AGREED = review(action="Advance")
 AGREED_TO_ALL = review(action="Promote")
 
@@ -127,6 +129,12 @@ EMERGENCIES = (
         asked("promote", "emergency:now", one=UNPROVEN, requested_by="ana"),
         "Holding InsufficientData",
         told=("NoReasonGiven",),
+    ),
+    Case(
+        "no review that is due is forgotten for another emergency",
+        asked("promote", "emergency:now", one=UNPROVEN, status=status(UNPROVEN, reviews_due=(OWED,) * 20), **BY_ANA),
+        "Holding InsufficientData",
+        told=("ReviewsOverdue",),
     ),
     Case(
         "an emergency without a name is refused",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from crossfade_operator.api.modelrollout_status import Handled, Stage
-from crossfade_operator.core.rollout.requests import BY_REQUEST, Request, handle, parse
+from crossfade_operator.core.rollout.requests import Request, handle, parse
 from crossfade_operator.core.rollout.view import Turn
+from crossfade_operator.core.signatures import UNNAMED
 from tests.unit.operator.core.rollout.views import CANDIDATE, MINUTE, NOW, STABLE, candidate, status, view
 
 
@@ -42,7 +43,7 @@ def test_a_request_is_recorded_as_handled_whether_it_is_met_or_refused(verb: str
 def test_another_token_is_another_request() -> None:
     found = view(candidate(), status=status(candidate(), handled=Handled(abort="t1")), requests={"abort": "t2"})
     turn = handle(found, Turn(found.status))
-    assert turn.status.decisions[-1].by == BY_REQUEST
+    assert turn.status.decisions[-1].by == UNNAMED
     assert turn.status.handled.abort == "t2"
 
 
@@ -86,5 +87,5 @@ def test_an_approval_counts_and_keeps_the_share() -> None:
     found = view(status=waiting, requests={"promote": "ben"}, now=NOW + MINUTE)
     made = handle(found, Turn(found.status)).status
     assert made.candidate is not None
-    assert (made.candidate.approved_by, made.candidate.stage) == (("ana", "request"), Stage.ANALYZING)
+    assert (made.candidate.approved_by, made.candidate.stage) == (("ana", UNNAMED), Stage.ANALYZING)
     assert (made.decisions[-1].slice, made.decisions[-1].message) == ("1%", "2 approvals of step 1")
