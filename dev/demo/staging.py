@@ -41,6 +41,8 @@ def clear_stage(kube: Kube) -> None:
     if not kube.kubectl("get", "namespace", NAMESPACE, "--ignore-not-found", "--output", "name").strip():
         return
     with step("removing what an earlier performance left"):
+        # A running experiment's end is one more record.
+        kube.kubectl("delete", "experiments", "--all", "--namespace", NAMESPACE, "--timeout=60s", timeout=90)
         # Records hold their namespace up until their time is over, or until an administrator of records takes them out.
         who = [f"--as-group={group}" for group in (RECORD_ADMINISTRATORS, "system:masters")]
         kube.kubectl("delete", "decisions,reviews", "--all", "--namespace", NAMESPACE, "--as=demo", *who)

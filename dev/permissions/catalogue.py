@@ -12,6 +12,7 @@ OURS = "crossfade.dev/v1alpha1"
 ONLY_ARMS = Denial("learning-owns-arms-only", WRITE, to=("learning",))
 NEVER_SERVES = Denial("learning-never-serves", WRITE, to=("learning",))
 NO_LEASE = Denial("learning-keeps-to-its-lease", WRITE, to=("learning",))
+NEVER_DESIGNS = Denial("learning-never-designs", WRITE, to=("learning",))
 NO_EXPERIMENT = Denial("serving-leaves-experiments-alone", WRITE, to=("serving",))
 EXPIRED = {"crossfade.dev/retention": "Expired"}
 IN_ONES_OWN_NAME, IN_ANOTHERS = "in one's own name", "in another's name"
@@ -127,12 +128,22 @@ def _experiments() -> list[Thing]:
     metrics = [{"metric": "plays", "role": "Success", "mde": {"relative": "1%"}}]
     design = {"hypothesis": "Plays rise.", "slice": "10%", "arms": arms, "metrics": metrics}
     spec = {"endpoint": "ranker", "owner": "team", "decisionMaker": "ana", "design": design}
-    experiment = _ours("Experiment", Side.LEARNING, "Experiment", spec, denials=(NO_EXPERIMENT,))
+    experiment = _ours("Experiment", Side.LEARNING, "Experiment", spec, denials=(NO_EXPERIMENT, NEVER_DESIGNS))
     counted = {"type": "Count", "prometheus": {"numerator": "a_total", "denominator": "b_total"}}
     metric = _ours("Metric", Side.LEARNING, "Metric", counted)
     return [
         experiment,
-        _part(experiment, "status", "Experiment: status", {"status": {"phase": "Draft"}}),
+        replace(
+            _part(experiment, "status", "Experiment: status", {"status": {"phase": "Draft"}}), denials=(NO_EXPERIMENT,)
+        ),
+        replace(
+            _act(
+                experiment,
+                "Experiment: to keep it while users are in its arms",
+                {"metadata": {"finalizers": ["crossfade.dev/users-in-arms"]}},
+            ),
+            denials=(NO_EXPERIMENT,),
+        ),
         _act(
             experiment,
             f"Experiment: to start it {IN_ANOTHERS}",

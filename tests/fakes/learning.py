@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from crossfade_operator.ports.cluster import Key, Obj, Refused
+from crossfade_operator.ports.cluster import Conflict, Key, Obj, Refused
 from crossfade_operator.ports.learning import ArmObjects, Name
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.copies import copied
@@ -81,6 +81,42 @@ class FakeLearning(FakeCluster):
         if manifest["kind"] not in OWN_KINDS:
             raise Refused(f"crossfade-learning cannot patch {manifest['kind']}")
         return await super().apply(manifest)
+
+    async def hold(self, obj: Obj, finalizer: str) -> Obj:
+        self._about_to("hold", obj)
+        found = self._fresh(obj)
+        if found["metadata"].get("deletionTimestamp"):
+            raise Refused("no new finalizers can be added if the object is being deleted")
+        return self._with_finalizers(found, [*found["metadata"].get("finalizers", ()), finalizer])
+
+    async def release(self, obj: Obj, finalizer: str) -> None:
+        self._about_to("release", obj)
+        found = self._fresh(obj)
+        kept = [one for one in found["metadata"]["finalizers"] if one != finalizer]
+        self._with_finalizers(found, kept)
+        if not kept and found["metadata"].get("deletionTimestamp"):
+            self.remove(found["kind"], found["metadata"]["namespace"], found["metadata"]["name"])
+
+    def delete_by_hand(self, name: Name) -> None:
+        """As a user would: what has a finalizer stays until it has none."""
+        found = self.get("Experiment", name.namespace, name.name)
+        assert found is not None
+        if not found["metadata"].get("finalizers"):
+            self.remove("Experiment", name.namespace, name.name)
+            return
+        found["metadata"]["deletionTimestamp"] = self._now().isoformat()
+        self._with_finalizers(found, found["metadata"]["finalizers"])
+
+    def _with_finalizers(self, found: dict[str, Any], wanted: Sequence[str]) -> Obj:
+        found["metadata"] |= {"finalizers": list(wanted), "resourceVersion": str(next(self._versions))}
+        return copied(found)
+
+    def _fresh(self, obj: Obj) -> dict[str, Any]:
+        meta = obj["metadata"]
+        found = self.get(obj["kind"], meta["namespace"], meta["name"])
+        if found is None or found["metadata"]["resourceVersion"] != meta["resourceVersion"]:
+            raise Conflict(f"{obj['kind']} {meta['name']} was changed since it was read")
+        return found
 
     async def create(self, manifest: Obj) -> Obj:
         self._about_to("create", manifest)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from crossfade_operator.core.experiment.holding import FINALIZER
 from crossfade_operator.core.routing import name_of_arm
 from tests.fakes.cluster import Crash
 from tests.scenario.world import World, endpoint, experiment, revision, rollout
@@ -162,6 +163,19 @@ async def test_a_deleted_experiment_gives_its_slice_back(settled: World) -> None
     await settled.run(seconds=60)
     assert entries(settled) == []
     assert route(settled)["decision"] == "taste-exp-000001", "the newest decision about it that there is"
+
+
+async def test_a_deleted_experiment_keeps_its_slice_while_the_learning_side_holds_it(settled: World) -> None:
+    settled.ask(experiment())
+    await granted(settled)
+    held = settled.cluster.get("Experiment", "recs", "taste")
+    assert held is not None
+    held["metadata"] |= {"deletionTimestamp": "2026-03-01T12:00:00Z", "finalizers": [FINALIZER]}
+    await settled.run(seconds=60)
+    assert entries(settled) != []
+    held["metadata"]["finalizers"] = ["foregroundDeletion"]
+    await settled.run(seconds=60)
+    assert entries(settled) == []
 
 
 async def test_another_run_gives_back_first_and_is_drawn_anew_elsewhere(settled: World) -> None:

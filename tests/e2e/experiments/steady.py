@@ -149,8 +149,9 @@ def an_experiment_is_deleted_while_it_runs(scene: Scene) -> None:
         scene.wait("the table to be what it was", lambda: _same_table(scene, table), 60)
         scene.wait("nothing to be left", lambda: _nothing_left(scene, before), 120)
     checks.nobody_failed(scene.load)
-    decisions = scene.stage.kube.kubectl("get", "decisions", "--namespace", scene.name, "--output", "name")
-    assert f"{EXPERIMENT}-exp-" in decisions, decisions
+    last = scene.stage.get("decisions", scene.name, f"{EXPERIMENT}-exp-000002")
+    assert (last["spec"]["action"], last["spec"]["reason"]) == ("Stop", "Deleted"), last["spec"]
+    assert scene.endpoint()["status"]["route"]["decision"] == last["metadata"]["name"], "what the table says it is for"
 
 
 def _same_table(scene: Scene, digest: str) -> None:

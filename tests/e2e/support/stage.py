@@ -63,7 +63,9 @@ class Stage:
         if not self.kube.kubectl("get", "namespace", namespace, "--ignore-not-found", "--output=name").strip():
             return
         who = ("--as=tests", "--as-group=crossfade:record-administrators", "--as-group=system:masters")
-        self.kube.kubectl("delete", "modelrollouts,experiments", "--all", "--namespace", namespace, "--wait=false")
+        self.kube.kubectl("delete", "modelrollouts", "--all", "--namespace", namespace, "--wait=false")
+        # A running experiment's end is one more record.
+        self.kube.kubectl("delete", "experiments", "--all", "--namespace", namespace, "--timeout=90s", timeout=100)
         self.kube.kubectl("delete", "decisions,reviews", "--all", "--namespace", namespace, *who)
         self.kube.kubectl(
             "delete", "namespace", namespace, f"--wait={str(wait).lower()}", "--timeout=120s", timeout=130

@@ -168,6 +168,26 @@ def test_nobody_starts_or_stops_in_the_name_of_another_and_nobody_has_to_sign(ku
         patch("Running", None, BEN)
 
 
+def test_of_an_experiment_the_learning_controller_changes_its_finalizer_alone(kubectl: Kubectl) -> None:
+    _create(kubectl, _object("Experiment", EXPERIMENT, name="held"))
+
+    def patch(change: Any) -> None:
+        kubectl(
+            "patch", "exp/held", "-n", "shop", "--type=merge", "-p", json.dumps(change), by=RELEASE.account("learning")
+        )
+
+    patch({"metadata": {"finalizers": ["crossfade.dev/users-in-arms"]}})
+    for change in (
+        {"spec": {"desiredState": "Running"}},
+        {"metadata": {"finalizers": ["crossfade.dev/users-in-arms", "other.example.com/held"]}},
+        {"metadata": {"annotations": {"example.com/seen": "yes"}}},
+        {"metadata": {"labels": {"team": "ranking"}}},
+    ):
+        with pytest.raises(Refused, match="designs are people's"):
+            patch(change)
+    patch({"metadata": {"finalizers": []}})
+
+
 def test_decisions_are_written_by_the_controllers_each_on_its_own_side(kubectl: Kubectl) -> None:
     on_experiment = {**DECISION, "subject": {**DECISION["subject"], "kind": "Experiment"}}
     for by, good, bad in (

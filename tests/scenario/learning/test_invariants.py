@@ -249,7 +249,8 @@ def test_whatever_happened_it_can_be_brought_to_its_end_and_leaves_records_only(
         assert world.status.phase in WINDING_DOWN, f"{world.status.phase} {world.status.message}"
         assert world.status.phase != ExperimentPhase.STOPPED, world.status.message
         assert (world.holders(), world.arms()) == (set(), set())
-        world.cluster.remove("Experiment", NAMESPACE, "two-tower")
+        world.delete()
+        assert not world.exists, "nothing holds it any more"
         left = {kind for kind, _, _ in world.cluster.objects}
         assert left <= {"ModelEndpoint", "Metric", "ControllerRevision", "Decision", "Review"}
         assert {obj["metadata"]["name"] for obj in world.cluster.all("ControllerRevision")} == {f"ranker-{STABLE}"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from crossfade_operator.core.routing import Backend
 from tests.scenario.learning import analyst as scripted
 from tests.scenario.learning.analyst import answer
@@ -288,11 +290,48 @@ async def test_the_last_look_is_taken_after_the_last_user() -> None:
 
 async def test_a_deleted_experiment_takes_its_arms_along_and_leaves_its_decisions() -> None:
     world = await running(World())
-    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
-    await world.turn()
+    world.delete()
+    await world.run(until=lambda: not world.exists)
     assert world.arms() == set()
     assert world.holders() == set()
-    assert world.actions == ["Run"]
+    assert world.actions == ["Run", "Stop"]
+    stop = world.decisions[-1]
+    assert (stop["reason"], stop["basis"], stop["actor"]) == ("Deleted", "Human", "unnamed")
+
+
+async def test_a_deleted_experiment_and_its_arms_stay_while_users_may_be_in_them() -> None:
+    world = await running(World())
+    world.serving_away = True
+    world.delete()
+    await world.until_phase("Stopped")
+    await world.run(seconds=600)
+    assert world.exists
+    assert world.arms() == {"two-tower.control", "two-tower.treatment"}
+    assert world.status.slice_request is None
+    world.serving_away = False
+    await world.run(until=lambda: not world.exists)
+    assert world.arms() == set()
+
+
+async def test_a_namespace_that_takes_no_records_any_more_lets_a_deleted_experiment_go() -> None:
+    world = await running(World())
+    world.cluster.refuse_records = True
+    world.delete()
+    await world.run(until=lambda: not world.exists)
+    assert (world.holders(), world.actions) == (set(), ["Run"])
+
+
+@pytest.mark.parametrize("state", ["Draft", "Stopped"])
+async def test_an_experiment_without_users_is_deleted_at_once(state: str) -> None:
+    world = World()
+    world.apply(experiment(desiredState="Draft"))
+    if state == "Stopped":
+        world = await running(World())
+        world.edit(desiredState="Stopped")
+    await world.run(seconds=600)
+    assert str(world.status.phase) == state
+    world.delete()
+    assert not world.exists
 
 
 # Interruptions ---------------------------------------------------------------------------------------------------

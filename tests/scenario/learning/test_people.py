@@ -69,7 +69,7 @@ async def test_an_approval_of_another_design_does_not_count() -> None:
 async def test_approvals_of_a_deleted_experiment_are_none_of_its_namesake() -> None:
     world = await in_review(World(reviews={"approvals": 1}))
     world.review("Approve", "bob")
-    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
+    world.delete()
     await world.run(seconds=60)
     await in_review(world)
     assert (world.status.reason, world.status.approvals) == ("ApprovalMissing", 0)

@@ -134,12 +134,13 @@ async def test_a_new_run_waits_until_the_arms_of_the_one_before_are_gone() -> No
 
 async def test_a_namesake_of_a_deleted_experiment_numbers_its_decisions_on() -> None:
     world = await running(World())
-    world.cluster.remove("Experiment", NAMESPACE, "two-tower")
-    await world.turn()
+    world.delete()
+    await world.run(until=lambda: not world.exists)
     await running(world)
     assert [obj["metadata"]["name"] for obj in world.cluster.all("Decision")] == [
         "two-tower-exp-000001",
         "two-tower-exp-000002",
+        "two-tower-exp-000003",
     ]
 
 

@@ -156,6 +156,14 @@ class World:
         changed = {key: value for key, value in {**found["spec"], **spec}.items() if value is not None}
         self.cluster.put({**found, "spec": changed})
 
+    def delete(self) -> None:
+        """As a user would: it goes when nothing holds it."""
+        self.cluster.delete_by_hand(NAME)
+
+    @property
+    def exists(self) -> bool:
+        return self.cluster.get("Experiment", NAMESPACE, NAME.name) is not None
+
     def review(self, verdict: str, by: str, *, design: str | None = None, **spec: Any) -> None:
         """A Review of the experiment with its present design, unless another subject is given."""
         number = len(self.cluster.all("Review")) + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections import OrderedDict
@@ -138,6 +139,21 @@ class KubernetesCluster:
                 return await self._api.request("PUT", path, query=query, body={**obj, "status": status})
         except NotFound as gone:
             raise Conflict(str(gone)) from gone
+
+    async def hold(self, obj: Obj, finalizer: str) -> Obj:
+        return await self._finalizers(obj, [*(obj["metadata"].get("finalizers") or ()), finalizer])
+
+    async def release(self, obj: Obj, finalizer: str) -> None:
+        kept = [one for one in obj["metadata"].get("finalizers") or () if one != finalizer]
+        with contextlib.suppress(NotFound):
+            await self._finalizers(obj, kept)
+
+    async def _finalizers(self, obj: Obj, wanted: Sequence[str]) -> Obj:
+        version = obj["metadata"]["resourceVersion"]
+        patch = {"metadata": {"resourceVersion": version, "finalizers": list(wanted)}}
+        query = {"fieldManager": self._field_manager, "fieldValidation": "Strict"}
+        async with fenced(self._fence):
+            return await self._api.request("PATCH", _path(Ref.of(obj)), query=query, body=patch, content_type=MERGE)
 
     async def annotate_pods(self, key: Key, names: Sequence[str], annotation: str, value: str) -> None:
         patch = {"metadata": {"annotations": {annotation: value}}}

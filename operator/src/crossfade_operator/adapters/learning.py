@@ -28,6 +28,7 @@ class KubernetesLearning:
         self.endpoint, self.metrics, self.decisions = objects.endpoint, objects.metrics, objects.decisions
         self.apply, self.create, self.delete = objects.apply, objects.create, objects.delete
         self.write_status, self.event = objects.write_status, objects.event
+        self.hold, self.release = objects.hold, objects.release
 
     async def experiment(self, name: Name) -> Obj | None:
         return await self._objects.get(EXPERIMENT, name.namespace, name.name)

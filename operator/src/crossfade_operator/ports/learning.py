@@ -1,6 +1,7 @@
 """The cluster, as the learning side sees it: what it reads, and the little that it may write.
 
-There is no way here to write a Service, a ConfigMap, a ModelEndpoint or a ModelRollout, nor the spec of anything.
+There is no way here to write a Service, a ConfigMap, a ModelEndpoint or a ModelRollout, nor the spec of anything: of an
+Experiment only the status, and the finalizer that keeps it while users are in its arms.
 """
 
 from __future__ import annotations
@@ -76,6 +77,12 @@ class LearningCluster(Protocol):
 
     async def write_status(self, obj: Obj, status: Mapping[str, Any]) -> Obj:
         """Replace `status` of `obj`, guarded by its resourceVersion: raises `Conflict` when it is stale."""
+
+    async def hold(self, obj: Obj, finalizer: str) -> Obj:
+        """Give `obj` a finalizer, guarded by its resourceVersion: raises `Conflict` when it is stale."""
+
+    async def release(self, obj: Obj, finalizer: str) -> None:
+        """Take a finalizer from `obj`, guarded likewise; what is gone already is fine."""
 
     async def event(self, about: Obj, kind: str, reason: str, message: str) -> None:
         """Record a Kubernetes Event (`Normal` or `Warning`). Best effort: never raises."""

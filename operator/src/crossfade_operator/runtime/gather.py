@@ -18,6 +18,7 @@ from crossfade_operator.core import reviews
 from crossfade_operator.core.children import arms, revisions
 from crossfade_operator.core.children.router import GENERATION_ANNOTATION
 from crossfade_operator.core.endpoint import EndpointView, no_room, reached, routes_of
+from crossfade_operator.core.experiment import holding
 from crossfade_operator.core.ledger import Request, is_granted
 from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.planning import BUILT_IN, MetricMissing, plan_for
@@ -77,7 +78,9 @@ async def look(cluster: Cluster, routers: Routers, key: Key, now: datetime) -> W
         cluster.endpoint(key), cluster.rollouts(key), cluster.experiments(key), cluster.children(key)
     )
     living = _living(rollouts)
-    world = World(key, now, endpoint, living, children, {}, (), experiments=_living(running))
+    world = World(
+        key, now, endpoint, living, children, {}, (), experiments=[one for one in running if not holding.is_gone(one)]
+    )
     if endpoint is None:
         return world
     status = ModelEndpointStatus.model_validate(endpoint.get("status") or {})

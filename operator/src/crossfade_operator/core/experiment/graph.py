@@ -50,6 +50,7 @@ INTERRUPTIONS: Reasons = frozenset(
 
 _ENDS = (
     Reason.STOP_ASKED,
+    Reason.DELETED,
     Reason.RESULT_REACHED,
     Reason.PLAN_COMPLETE,
     Reason.EVIDENCE_OF_HARM,
@@ -86,6 +87,7 @@ _RUNNING = (
         Phase.STOPPED,
         "it is no longer asked to run, after it asked for users",
         Reason.STOP_ASKED,
+        Reason.DELETED,
         Reason.EMERGENCY_DECISION,
         by=DecisionAction.STOP,
     ),

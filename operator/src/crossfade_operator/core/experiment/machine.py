@@ -26,6 +26,7 @@ from crossfade_operator.core.experiment import (
 )
 from crossfade_operator.core.experiment.reasons import Reason
 from crossfade_operator.core.experiment.view import Turn, View
+from crossfade_operator.core.signatures import UNNAMED
 
 Phase = ExperimentPhase
 
@@ -154,6 +155,8 @@ def _asked_to_stop(view: View) -> tuple[checks.Finding, Basis, str]:
     request = view.spec.decision
     if view.wanted and request is not None:
         return checks.Finding(Reason.EMERGENCY_DECISION, request.rationale), Basis.EMERGENCY, request.by
+    if view.deleting:
+        return checks.Finding(Reason.DELETED), Basis.HUMAN, UNNAMED
     return checks.Finding(Reason.STOP_ASKED), Basis.HUMAN, view.asked_by
 
 

@@ -235,7 +235,7 @@ def look_is_due(view: View) -> bool:
     Nothing is asked while the slice is not granted or not confirmed: what was counted then would be nobody's evidence.
     """
     status = view.status
-    if status.phase not in LOOKED_AT or status.started_at is None or status.final or status.pending:
+    if view.deleting or status.phase not in LOOKED_AT or status.started_at is None or status.final or status.pending:
         return False
     if status.phase is ExperimentPhase.STOPPED and status.stopped_at is None:
         return False

@@ -50,6 +50,7 @@ class Reason(Explained):
 
     # Ends of a run
     STOP_ASKED = "StopAsked", "`spec.desiredState` is no longer Running."
+    DELETED = "Deleted", "The Experiment was deleted: its users get the stable revision again, and it goes after that."
     RESULT_REACHED = "ResultReached", "The result stands by the plan, and the shortest runtime is over."
     PLAN_COMPLETE = "PlanComplete", "The last planned look was taken."
     EVIDENCE_OF_HARM = "EvidenceOfHarm", "A metric was shown to be worse in a treatment."

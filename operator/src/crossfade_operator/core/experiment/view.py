@@ -114,12 +114,14 @@ class View:
     """The answer to a look that was due, or None when none was."""
     asked_by: str = UNNAMED
     """Who asked for the present desired state of this run, as admission has it."""
+    deleting: bool = False
+    """Whether somebody deleted it, and it stays only until its users are out of the arms."""
     refusal: str | None = None
     """The API server's sentence when it refused an arm's objects in the last turn."""
 
     @property
     def wanted(self) -> bool:
-        return self.spec.desired_state is DesiredState.RUNNING
+        return self.spec.desired_state is DesiredState.RUNNING and not self.deleting
 
     @property
     def holder(self) -> str:

@@ -177,6 +177,7 @@ def view_of(world: World, refusal: str | None) -> View:
         leftovers=bool(objects.deployments or objects.controller_revisions),
         calibration=_calibration(world),
         asked_by=signer(meta.get("annotations") or {}, "state", state_of(spec.run, spec.desired_state)),
+        deleting=bool(meta.get("deletionTimestamp")),
         refusal=refusal,
     )
     return replace(seen, arms=_arms(world, seen))

@@ -22,7 +22,7 @@ from crossfade_analyzer.contract import (
 from crossfade_operator.api.decision import DecisionSpec
 from crossfade_operator.api.experiment_status import ExperimentPhase, ExperimentStatus
 from crossfade_operator.core.effects import Effect
-from crossfade_operator.core.experiment import arms, machine, planning, records, timing
+from crossfade_operator.core.experiment import arms, holding, machine, planning, records, timing
 from crossfade_operator.core.experiment.view import Recorded, RecordRefused, Turn, View, label_of
 from crossfade_operator.ports.clock import Clock
 from crossfade_operator.ports.cluster import Obj, Refused
@@ -61,7 +61,7 @@ class ExperimentReconciler:
     async def reconcile(self, name: Name) -> datetime | None:
         """One turn; returns when the next is due although nothing changes. Raises what `ports.cluster` raises."""
         experiment = await self._cluster.experiment(name)
-        if experiment is None or experiment["metadata"].get("deletionTimestamp"):
+        if experiment is None or holding.is_gone(experiment):
             self._telemetry.experiment_gone(name)
             return None
         uid = experiment["metadata"]["uid"]
@@ -69,9 +69,11 @@ class ExperimentReconciler:
         view = gather.view_of(world, self._refusals.get(uid))
         view = await self._judged(await self._planned(await self._recorded(view)))
         turn = machine.decide(view)
-        written = await self._record(experiment, view.status, turn)
+        written = await self._record(await self._held(experiment, turn), view.status, turn)
         self._tell(name, view, turn)
         refused = await act.apply_all(self._cluster, written, self._effects(world, view, turn))
+        if holding.is_held(written) and holding.may_go(view.after(turn)):
+            await self._cluster.release(written, holding.FINALIZER)
         if self._remember(uid, refused) or _moved(view.status, turn.status):
             return world.now
         return timing.due_at(view, turn)
@@ -131,6 +133,12 @@ class ExperimentReconciler:
         return replace(view, evaluation=answer, now=max(view.now, self._clock.now()))
 
     # Both ------------------------------------------------------------------------------------------------------------
+
+    async def _held(self, experiment: Obj, turn: Turn) -> Obj:
+        """The experiment, kept from going before its users, from before it has any."""
+        if holding.is_held(experiment) or not holding.asks_for_users(turn.status):
+            return experiment
+        return await self._cluster.hold(experiment, holding.FINALIZER)
 
     async def _record(self, experiment: Obj, before: ExperimentStatus, turn: Turn) -> Obj:
         if turn.status == before:
