@@ -83,18 +83,28 @@ async def test_a_ship_of_another_model_opens_nothing_and_says_both() -> None:
     assert model_of_candidate(world) in (world.status.message or "")
 
 
-async def test_an_image_that_was_swapped_after_the_decision_goes_no_further() -> None:
+async def test_an_image_that_was_swapped_after_the_decision_is_rolled_back() -> None:
     """The tag is the same, what the registry gives is not; seen between two steps."""
     world = await with_candidate(**GATED)
     conclude(world, "Ship", model_of_candidate(world))
     await world.until_step(3)
     world.pulled[revision("v2")] = "v2-but-another"
-    await world.turn()
-    await world.run(until=lambda: world.status.reason == "GateNotMet")
-    await world.run(seconds=600)
-    assert slices(world) == [("candidate", 500)], "what it has stays, and it gets no more"
-    assert "and the candidate runs sha256:" in (world.status.message or "")
+    await world.until_phase("RolledBack")
+    assert world.status.reason == "ModelChanged"
+    assert "when it got its first users" in (world.status.message or "")
+    assert slices(world) == []
     assert world.status.stable_revision == revision("v1")
+
+
+async def test_an_image_that_was_swapped_needs_no_gate_to_be_noticed() -> None:
+    world = await with_candidate()
+    await world.until_step(2)
+    world.pulled[revision("v2")] = "v2-but-another"
+    await world.until_phase("RolledBack")
+    assert world.status.reason == "ModelChanged"
+    await world.run(until=lambda: world.status.candidate is None)
+    world.annotate("retry", "what it is now")
+    await world.until_phase("Promoted")
 
 
 async def test_a_ship_that_expires_closes_the_gate_again() -> None:

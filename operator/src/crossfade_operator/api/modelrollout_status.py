@@ -151,6 +151,9 @@ class Candidate(StatusModel):
         default=False, description="It was stable within the rollback window: it takes over without steps."
     )
     outcome: Outcome | None = Field(default=None, description="Why it is being withdrawn.")
+    model_digest: Digest | None = Field(
+        default=None, description="What its pods ran when it got its first slice; another model is rolled back."
+    )
     plan: dict[str, Any] = Field(
         default_factory=dict, description="The analysis plan, pinned when the attempt began, as the analyzer gets it."
     )

@@ -72,6 +72,7 @@ class Reason(Explained):
     RESTORED = "Restored", "The previous stable revision was restored within its rollback window."
     EVIDENCE_OF_HARM = "EvidenceOfHarm", "A metric was shown to be worse than stable's."
     CRASH_LOOPING = "CrashLooping", "The candidate's pods crash again and again, and none is ready."
+    MODEL_CHANGED = "ModelChanged", "The candidate's pods run another model than when it got its first users."
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded", "The pods were not ready within `progressDeadline`."
     ABORT_REQUESTED = "AbortRequested", "A person asked to abort the rollout."
     SUPERSEDED = "Superseded", "A newer template replaced the candidate before it was promoted."

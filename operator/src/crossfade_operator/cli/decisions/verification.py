@@ -9,6 +9,7 @@ from typing import Any
 from crossfade_analyzer.contract import Check, EvidenceFile, Plan, Verification
 from crossfade_operator.cli.decisions.view import Decision, Finding
 from crossfade_operator.core.experiment.results import checks_of
+from crossfade_operator.core.reasons import Reason
 from crossfade_operator.core.rollout.records import plan_hash
 
 Obj = Mapping[str, Any]
@@ -20,6 +21,9 @@ _RECOMMENDED = {
     "CannotJudge": ("Hold", "Rollback"),
 }
 """What a rollout's rule may recommend on a verdict: other things than evidence can hold it or roll it back."""
+
+_PODS = (Reason.CRASH_LOOPING, Reason.PROGRESS_DEADLINE_EXCEEDED, Reason.MODEL_CHANGED)
+"""Why pods are taken out, whatever the last look at the evidence found."""
 
 _NOTHING_YET = ("", "Continue")
 
@@ -54,7 +58,7 @@ def _identity(decision: Decision, verified: Verification, evidence: EvidenceFile
 def _judgement(decision: Decision, verified: Verification) -> Iterator[str]:
     yield from _differs("rule", decision.rule, verified.rule)
     if decision.of_rollout:
-        allowed = _RECOMMENDED.get(verified.verdict, ())
+        allowed = ("Rollback",) if decision.reason in _PODS else _RECOMMENDED.get(verified.verdict, ())
         if decision.recommendation and decision.recommendation not in allowed:
             yield f"recommendation: the decision says {decision.recommendation}, the evidence is {verified.verdict}"
     elif decision.recommendation or verified.verdict not in _NOTHING_YET:

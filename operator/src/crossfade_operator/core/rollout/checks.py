@@ -61,6 +61,14 @@ def _is_unready_past_its_deadline(view: View, candidate: Candidate) -> Finding |
     return Finding(Reason.PROGRESS_DEADLINE_EXCEEDED, f"after {view.spec.progress_deadline} {why}")
 
 
+def _runs_another_model(view: View, candidate: Candidate) -> Finding | None:
+    """A tag that was moved: evidence, decisions and approvals are about what it was, not about what it is."""
+    was, now = candidate.model_digest, view.model_digest
+    if was is None or now is None or was == now:
+        return None
+    return Finding(Reason.MODEL_CHANGED, f"its pods run {now}, and {was} when it got its first users")
+
+
 def _is_inconclusive_for_too_long(view: View, candidate: Candidate) -> Finding | None:
     if view.spec.strategy.analysis.on_inconclusive is not OnInconclusive.ROLLBACK:
         return None
@@ -72,9 +80,10 @@ ENDS: tuple[Check, ...] = (
     _harm_is_shown,
     _crash_loops_without_a_ready_pod,
     _is_unready_past_its_deadline,
+    _runs_another_model,
     _is_inconclusive_for_too_long,
 )
-"""Any of these takes the candidate out. None of the middle two needs the analyzer or Prometheus."""
+"""Any of these takes the candidate out. None of the middle three needs the analyzer or Prometheus."""
 
 
 # What a step waits for ---------------------------------------------------------------------------------------

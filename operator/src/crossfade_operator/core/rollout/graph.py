@@ -33,6 +33,7 @@ ROLLBACKS: Reasons = frozenset(
     {
         Reason.EVIDENCE_OF_HARM,
         Reason.CRASH_LOOPING,
+        Reason.MODEL_CHANGED,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.INCONCLUSIVE,
         Reason.ABORT_REQUESTED,

@@ -54,7 +54,8 @@ def _start_message(view: View, turn: Turn, restore: bool) -> str:
 
 def first_slice(view: View, turn: Turn) -> Turn:
     """From ready pods to the first step's slice. What the guarantee rests on is pinned here."""
-    turn = turn.set_candidate(plan=view.plan.model_dump(mode="json", by_alias=True) if view.plan else {})
+    plan = view.plan.model_dump(mode="json", by_alias=True) if view.plan else {}
+    turn = turn.set_candidate(plan=plan, model_digest=view.model_digest)
     return _enter(view, turn, 0, Reason.CANDIDATE_READY, BY_RULE)
 
 

@@ -94,6 +94,18 @@ def test_a_record_of_what_comes_out_differs_in_nothing(record: Record, sort: str
     assert differences(decision_of(decision), _verified(decision), _evidence(decision)) == ()
 
 
+@pytest.mark.parametrize("reason", ["CrashLooping", "ProgressDeadlineExceeded", "ModelChanged"])
+@pytest.mark.parametrize("verdict", ["Proven", "Undecided", "CannotJudge"])
+def test_pods_are_taken_out_whatever_the_last_look_found(record: Record, reason: str, verdict: str) -> None:
+    decision = record("rolled-back")
+    decision["spec"]["reason"] = reason
+    evidence = _evidence(decision)
+    assert differences(decision_of(decision), _verified(decision, verdict=verdict), evidence) == ()
+    decision["spec"]["reason"] = "EvidenceOfHarm"
+    if verdict == "Proven":
+        assert differences(decision_of(decision), _verified(decision, verdict=verdict), evidence) != ()
+
+
 def test_a_changed_figure_is_named_with_both_values(record: Record) -> None:
     decision = record("shipped")
     evidence = _evidence(decision)

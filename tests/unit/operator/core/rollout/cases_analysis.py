@@ -16,12 +16,14 @@ from tests.unit.operator.core.rollout.case import (
 )
 from tests.unit.operator.core.rollout.views import (
     CRASHING,
+    DIGEST,
     GONE,
     HALF,
     HARMFUL,
     MINUTE,
     NOW,
     OTHER,
+    OTHER_DIGEST,
     PROVEN,
     STABLE,
     STEPS,
@@ -299,6 +301,18 @@ ANALYSES = (
         "RolledBack CrashLooping",
         "Rollback CrashLooping",
         says="CrashLoopBackOff",
+    ),
+    Case(
+        "pods that run another model than at the first slice roll back",
+        view(candidate(model_digest=DIGEST), model_digest=OTHER_DIGEST, evaluation=GONE),
+        "RolledBack ModelChanged",
+        "Rollback ModelChanged",
+        says=f"its pods run {OTHER_DIGEST}, and {DIGEST} when it got its first users",
+    ),
+    Case(
+        "what pods run that do not say so is not another model",
+        view(candidate(model_digest=DIGEST), evaluation=GONE),
+        "Holding AnalyzerUnavailable",
     ),
     Case(
         "pods unready for too long roll back",

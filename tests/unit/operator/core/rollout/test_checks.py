@@ -13,9 +13,11 @@ from crossfade_operator.core.rollout.checks import ENDS, WAITS, Finding, first, 
 from crossfade_operator.core.rollout.view import View
 from tests.unit.operator.core.rollout.views import (
     CRASHING,
+    DIGEST,
     HALF,
     MINUTE,
     NOW,
+    OTHER_DIGEST,
     STEPS,
     candidate,
     first_step,
@@ -35,6 +37,13 @@ ALL_ENDS = [
     pytest.param(candidate(), {"pods": CRASHING}, "CrashLooping", "CrashLoopBackOff", id="pods crash"),
     pytest.param(
         candidate(**LONG_UNREADY), {"pods": HALF}, "ProgressDeadlineExceeded", "1 of 2 pods", id="unready too long"
+    ),
+    pytest.param(
+        candidate(model_digest=DIGEST),
+        {"model_digest": OTHER_DIGEST},
+        "ModelChanged",
+        f"run {OTHER_DIGEST}",
+        id="a moved tag",
     ),
     pytest.param(
         candidate(**UNPROVEN), {"spec": spec(analysis=ROLLBACK)}, "Inconclusive", "not every guardrail", id="no proof"

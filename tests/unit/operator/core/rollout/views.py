@@ -18,6 +18,7 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 STABLE, CANDIDATE, OTHER = "stable0001", "candidate2", "another003"
 DIGEST = "sha256:" + "0" * 64
+OTHER_DIGEST = "sha256:" + "1" * 64
 
 STEPS = (
     {"slice": "1%", "hold": "10m", "minRequests": 100},
