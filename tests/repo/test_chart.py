@@ -199,7 +199,7 @@ def test_what_users_are_served_by_is_never_held_up_by_a_policy_that_cannot_be_ju
         "crossfade-serving-writes-its-own-only.crossfade-system",
     }
     of_learning = [spec for name, spec in policies.items() if "-learning-" in name]
-    assert len(of_learning) == 3
+    assert len(of_learning) == 4
     for spec in of_learning:
         (condition,) = spec["matchConditions"]
         assert condition["expression"].endswith("== 'system:serviceaccount:crossfade-system:crossfade-learning'")

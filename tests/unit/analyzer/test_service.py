@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,9 +16,15 @@ from crossfade_analyzer.contract import (
     Evaluation,
     EvidenceFile,
     ExperimentEvaluation,
+    ExperimentMetric,
     ExperimentPlan,
     ExperimentPlanRequest,
+    ExperimentRole,
     ExperimentType,
+    HoldoutReading,
+    HoldoutRequest,
+    HoldoutState,
+    MetricKind,
     Problem,
     Recommendation,
     Verdict,
@@ -172,6 +179,14 @@ async def test_a_plan_that_would_not_work_is_an_answer_with_refusals(app: FastAP
     answer = await ask(app, "POST", "/v1/experiments/plans", request.model_dump_json(by_alias=True))
     assert answer.status_code == 200
     assert ExperimentPlan.model_validate_json(answer.content).refusals
+
+
+async def test_a_holdout_without_traffic_is_an_answer_with_a_sentence(app: FastAPI) -> None:
+    errors = ExperimentMetric(name="error-rate", kind=MetricKind.ERROR_RATE, role=ExperimentRole.QUALITY)
+    request = HoldoutRequest(endpoint="recs/ranker", until=datetime(2026, 1, 1, tzinfo=UTC), metrics=(errors,))
+    answer = await ask(app, "POST", "/v1/holdouts/readings", request.model_dump_json(by_alias=True))
+    assert answer.status_code == 200
+    assert HoldoutReading.model_validate_json(answer.content).state is HoldoutState.CANNOT_JUDGE
 
 
 async def test_a_digest_nobody_has_is_not_found(app: FastAPI) -> None:

@@ -7,6 +7,7 @@ The one package of the analyzer that others import; pydantic only.
 | `POST /v1/evaluations` | `EvaluationRequest` | `Evaluation` |
 | `POST /v1/experiments/evaluations` | `ExperimentRequest` | `ExperimentEvaluation` |
 | `POST /v1/experiments/plans` | `ExperimentPlanRequest` | `ExperimentPlan` |
+| `POST /v1/holdouts/readings` | `HoldoutRequest` | `HoldoutReading` |
 | `POST /v1/contracts` | `MetricSource` | `ContractReport` |
 | `GET /v1/evidence/{digest}` | | `EvidenceFile` |
 | `POST /v1/verifications` | `VerificationRequest` | `Verification` |
@@ -48,6 +49,13 @@ from crossfade_analyzer.contract.experiments import (
     Mock,
     MockMetric,
     SpendingFunction,
+)
+from crossfade_analyzer.contract.holdouts import (
+    HoldoutDifference,
+    HoldoutMetric,
+    HoldoutReading,
+    HoldoutRequest,
+    HoldoutState,
 )
 from crossfade_analyzer.contract.plans import (
     ExperimentPlan,
@@ -125,6 +133,11 @@ __all__ = [
     "ExperimentType",
     "Fault",
     "Frozen",
+    "HoldoutDifference",
+    "HoldoutMetric",
+    "HoldoutReading",
+    "HoldoutRequest",
+    "HoldoutState",
     "Method",
     "MetricKind",
     "MetricPlan",

@@ -41,15 +41,33 @@ def arms_of(arms: Sequence[ExperimentArm], metric: ExperimentMetric | None = Non
 
 
 def stable_arm(metric: ExperimentMetric | None = None, label: str = STABLE) -> Arms:
+    return labelled((label,), metric)
+
+
+def labelled(labels: Sequence[str], metric: ExperimentMetric | None = None) -> Arms:
+    """Arms by the labels that the router gives users, whoever answered them."""
     source = metric.source if metric else None
-    named = (Arm(label=label, revisions=("-",)),)
+    named = tuple(Arm(label=label, revisions=("-",)) for label in labels)
     return Arms(named, source.arm_label, source.bucket_label) if source else Arms(named)
 
 
-def points(start_ms: int, end_ms: int) -> list[int]:
+def points(start_ms: int, end_ms: int, count: int = POINTS) -> list[int]:
     """Instants from start to end, evenly, the last one exactly at the end."""
-    step = max((end_ms - start_ms) // (POINTS - 1), 1)
-    return [end_ms - step * number for number in reversed(range(POINTS))]
+    step = max((end_ms - start_ms) // (count - 1), 1)
+    return [end_ms - step * number for number in reversed(range(count))]
+
+
+def traffic(source: RawSource, selector: str, asked_ms: int, end_ms: int, count: int = POINTS) -> list[int]:
+    """The instants at which a selector had series: of the time asked for, or of its end where the beginning is bare."""
+    found: list[int] = []
+    present, length = f"group by (arm) ({selector})", asked_ms
+    while length >= count:
+        at = points(end_ms - length, end_ms, count)
+        found = seen(source, present, at)
+        if len(found) * 8 > len(at):
+            break
+        length //= 8
+    return found
 
 
 def seen(source: RawSource, query: str, at: Sequence[int]) -> list[int]:

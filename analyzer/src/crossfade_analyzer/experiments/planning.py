@@ -229,7 +229,7 @@ class _Traffic:
         """Find out since when there is traffic. Raises `EvidenceFault` when there is none."""
         asked = round(self._request.history_seconds * 1000)
         stable = history.stable_arm(label=self._request.stable_label)
-        seen = self._seen(router_selector(self._endpoint, stable, ("requests",)), asked)
+        seen = history.traffic(self._source, router_selector(self._endpoint, stable, ("requests",)), asked, self._now)
         if len(seen) < 2:
             raise EvidenceFault(
                 Fault.NO_SERIES,
@@ -246,17 +246,6 @@ class _Traffic:
         counted = history.requests(self._source, self._endpoint, stable, self._at)
         self.requests_per_day = sum(map(sum, counted)) / self._days
         self._choose_bound(found)
-
-    def _seen(self, selector: str, asked: int) -> list[int]:
-        """The instants at which there was traffic: of the time asked for, or of its end where the beginning is bare."""
-        seen: list[int] = []
-        present = f"group by (arm) ({selector})"
-        for length in (asked, asked // 8, asked // 64, asked // 512):
-            at = history.points(self._now - length, self._now)
-            seen = history.seen(self._source, present, at)
-            if len(seen) * 8 > len(at) or not seen:
-                break
-        return seen
 
     @property
     def _days(self) -> float:

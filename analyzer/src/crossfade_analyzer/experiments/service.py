@@ -16,9 +16,12 @@ from crossfade_analyzer.contract import (
     ExperimentPlan,
     ExperimentPlanRequest,
     ExperimentRequest,
+    HoldoutReading,
+    HoldoutRequest,
     Verification,
     VerificationRequest,
 )
+from crossfade_analyzer.experiments import holdouts
 from crossfade_analyzer.experiments.evaluator import ExperimentEvaluator
 from crossfade_analyzer.experiments.planning import plan
 from crossfade_analyzer.sources.raw import RawSource
@@ -55,6 +58,11 @@ def add_experiments(app: FastAPI, parts: ExperimentParts, problems: dict[int | s
     def planned(request: ExperimentPlanRequest) -> ExperimentPlan:
         """What would the experiment take, from the endpoint's real traffic?"""
         return plan(parts.source, request, parts.now_ms())
+
+    @app.post("/v1/holdouts/readings", responses=problems, operation_id="readHoldout")
+    def read_holdout(request: HoldoutRequest) -> HoldoutReading:
+        """What do all launches of the holdout's time add up to? Read once it is over."""
+        return holdouts.read(parts.source, request, parts.now_ms())
 
 
 def add_records(app: FastAPI, store: Evidence, problems: dict[int | str, dict[str, Any]]) -> None:

@@ -6,7 +6,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from crossfade_analyzer.contract import VERSION, EvidenceFile, ExperimentPlan, ExperimentPlanRequest, Verification
+from crossfade_analyzer.contract import (
+    VERSION,
+    EvidenceFile,
+    ExperimentPlan,
+    ExperimentPlanRequest,
+    HoldoutReading,
+    HoldoutRequest,
+    Verification,
+)
 from crossfade_analyzer.contract import VerificationRequest as Question
 from crossfade_operator.cli.client import Cluster, Refused
 from crossfade_operator.cli.problem import Problem
@@ -24,6 +32,10 @@ class Analyzer:
     def plan(self, question: ExperimentPlanRequest) -> ExperimentPlan:
         """What an experiment would take. Raises `Problem`."""
         return self._ask("POST", "experiments/plans", ExperimentPlan, question)
+
+    def holdout(self, question: HoldoutRequest) -> HoldoutReading:
+        """What a holdout says. Raises `Problem`."""
+        return self._ask("POST", "holdouts/readings", HoldoutReading, question)
 
     def verify(self, digest: str) -> Verification:
         """Recomputed from stored evidence. Raises `Problem`."""

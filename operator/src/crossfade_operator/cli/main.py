@@ -13,6 +13,7 @@ from crossfade_operator.cli.client import Cluster, KubernetesCluster
 from crossfade_operator.cli.decisions import checking
 from crossfade_operator.cli.decisions import commands as decisions
 from crossfade_operator.cli.experiments import commands as experiments
+from crossfade_operator.cli.experiments import holdout_command as holdout
 from crossfade_operator.cli.experiments import plan_command as plan
 from crossfade_operator.cli.flags import Verbs, cluster_flags
 from crossfade_operator.cli.problem import Problem
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     verbs = Verbs(parser)
-    for family in (looking, rollouts, plan, experiments, reviews, decisions, checking):
+    for family in (looking, rollouts, plan, holdout, experiments, reviews, decisions, checking):
         family.add(verbs)
     return parser
 
