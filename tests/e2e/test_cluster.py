@@ -195,8 +195,17 @@ def test_a_restricted_pod_runs_and_writes_to_a_volume_of_the_default_class(serve
 
 
 def test_a_service_is_reached_by_its_name_also_by_the_pod_behind_it(server: str) -> None:
-    fetch = "import urllib.request as r; print(r.urlopen('http://server.strict.svc.cluster.local/', timeout=5).status)"
-    assert run_python(server, fetch).strip() == "200"
+    fetch = (
+        "import urllib.request as r\n"
+        "try: print(r.urlopen('http://server.strict.svc.cluster.local/', timeout=5).status)\n"
+        "except OSError as error: print(error)"
+    )
+
+    def answered() -> None:
+        if (seen := run_python(server, fetch).strip()) != "200":
+            raise NotYetError(seen)
+
+    wait_for("the Service to be programmed and the server behind it to listen", answered, timeout=30)
 
 
 def test_names_outside_the_cluster_are_refused_at_once(server: str) -> None:
