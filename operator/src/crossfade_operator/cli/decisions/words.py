@@ -7,6 +7,7 @@ from crossfade_operator.cli.decisions.view import Decision, Finding
 from crossfade_operator.cli.text import percent, percents
 from crossfade_operator.core.experiment.reasons import Reason as ExperimentReason
 from crossfade_operator.core.reasons import Reason
+from crossfade_operator.core.signatures import UNNAMED
 
 
 def done(decision: Decision) -> str:
@@ -38,13 +39,21 @@ def done(decision: Decision) -> str:
 
 def basis(decision: Decision) -> str:
     """Who decided, and on what."""
-    by = f"by the rule {decision.rule}" if decision.actor == decision.rule else f"by {decision.actor}"
+    by = _by(decision)
     on = {
         "Evidence": "on the evidence" if decision.evidence else "on what the cluster showed",
         "Waived": "without evidence, which this action does not need",
         "Emergency": "as an emergency: at once, with the review afterwards",
     }.get(decision.basis, "")
     return f"{by}, {on}" if on else by
+
+
+def _by(decision: Decision) -> str:
+    if decision.actor == decision.rule:
+        return f"by the rule {decision.rule}"
+    if decision.actor == UNNAMED:
+        return "by somebody who did not sign: the API server's audit log has the name"
+    return f"by {decision.actor}"
 
 
 def reason(decision: Decision) -> str:

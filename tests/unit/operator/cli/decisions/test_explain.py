@@ -28,6 +28,12 @@ def test_every_sort_of_decision_is_told_in_words(record: Record, golden: Golden,
     assert max(map(width, page.splitlines())) <= 80
 
 
+def test_an_act_that_nobody_signed_says_where_the_name_is(record: Record) -> None:
+    obj = record("crashed")
+    obj["spec"] |= {"actor": "unnamed", "basis": "Human", "reason": "AbortRequested"}
+    assert "by somebody who did not sign: the API server's audit log has the name" in " ".join(_page(obj).split())
+
+
 def test_reviews_of_the_decision_itself_are_told_apart(record: Record) -> None:
     page = _page(record("promoted"), later=(Note("r9", "cy@example.com", "Dissent", "too early"),))
     assert "Reviews since · 1 dissenting voice\n  - Dissent by cy@example.com: “too early”" in page
