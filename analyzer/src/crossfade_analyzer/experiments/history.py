@@ -18,6 +18,8 @@ from crossfade_analyzer.sources.samples import Increment
 from crossfade_analyzer.sources.selectors import check_source
 
 POINTS = 25
+SHORTEST_MS = 5_000
+"""Less time than that holds no scrape for itself."""
 STABLE = "stable"
 
 
@@ -61,10 +63,10 @@ def traffic(source: RawSource, selector: str, asked_ms: int, end_ms: int, count:
     """The instants at which a selector had series: of the time asked for, or of its end where the beginning is bare."""
     found: list[int] = []
     present, length = f"group by (arm) ({selector})", asked_ms
-    while length >= count:
+    while length >= SHORTEST_MS:
         at = points(end_ms - length, end_ms, count)
         found = seen(source, present, at)
-        if len(found) * 8 > len(at):
+        if len(found) * 8 > len(at) or not found:
             break
         length //= 8
     return found
