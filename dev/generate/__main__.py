@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dev.generate import crds, experiment_states, metrics, openapi, reference, states
+from dev.generate import crds, dashboard, experiment_states, metrics, openapi, reference, states
 
 ROOT = Path(__file__).parents[2]
 GENERATORS: tuple[Callable[[], dict[str, str]], ...] = (
     crds.files,
     reference.files,
     metrics.files,
+    dashboard.files,
     openapi.files,
     states.files,
     experiment_states.files,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import promql_parser as promql
 import pytest
 import yaml
 
@@ -27,6 +29,7 @@ VALUE_SETS = {
     "own-prometheus-elsewhere": ["prometheus.url=http://prometheus.monitoring:9090", "podMonitors.enabled=true"],
     "shut-in": ["networkPolicy.enabled=true", "prometheus.volume.persistent=true"],
     "postgresql": ["analyzer.storeSecret=evidence-store", "aggregateRoles=false"],
+    "with-a-dashboard": ["dashboards.enabled=true"],
     "without-experiments": ["learning.enabled=false", "admission.enabled=false"],
 }
 
@@ -348,3 +351,17 @@ def _undescribed(value: Any, schema: dict[str, Any], definitions: dict[str, Any]
             yield f"{path}.{name}"
         else:
             yield from _undescribed(inner, schema["properties"][name], definitions, f"{path}.{name}")
+
+
+def test_the_dashboard_asks_for_metrics_that_there_are(render: Render) -> None:
+    (config,) = [obj for obj in render("dashboards.enabled=true") if obj["metadata"]["name"].endswith("-dashboards")]
+    assert config["metadata"]["labels"]["grafana_dashboard"] == "1"
+    dashboard = json.loads(config["data"]["crossfade.json"])
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    names = {name for expression in asked for name in re.findall(r"\b(?:envoy_)?crossfade_\w+", expression)}
+    pages = CHART.parents[1] / "docs"
+    told = (pages / "reference" / "metrics.md").read_text() + (pages / "routing.md").read_text()
+    assert len(asked) >= 16
+    for expression in asked:
+        promql.parse(expression.replace("$__rate_interval", "1m"))
+    assert {name for name in names if f"`{name}`" not in told} == set()
