@@ -107,12 +107,19 @@ async def test_an_experiment_that_is_deleted_and_made_again_numbers_its_decision
     await lab.site.leading("one")
     await created(lab)
     former = await in_phase(lab, "Running")
+    assert former["metadata"]["finalizers"] == ["crossfade.dev/users-in-arms"]
     await lab.site.api.request("DELETE", lab.site.path("experiments", "two-tower"))
+
+    async def gone() -> bool:
+        return await lab.site.read(lab.site.path("experiments", "two-tower")) is None
+
+    await eventually("the experiment to go, once its users are out of its arms", gone)
     await lab.site.create(experiment(lab))
     present = await in_phase(lab, "Running")
-    made = [await lab.site.read(lab.site.path("decisions", f"two-tower-exp-{number:06d}")) for number in (1, 2)]
-    uids = [one["spec"]["subject"]["uid"] for one in made if one is not None]
-    assert uids == [former["metadata"]["uid"], present["metadata"]["uid"]]
+    made = [await lab.site.read(lab.site.path("decisions", f"two-tower-exp-{number:06d}")) for number in (1, 2, 3)]
+    found = [(one["spec"]["action"], one["spec"]["subject"]["uid"]) for one in made if one is not None]
+    was, now = former["metadata"]["uid"], present["metadata"]["uid"]
+    assert found == [("Run", was), ("Stop", was), ("Run", now)]
 
 
 async def test_a_metric_of_a_rollout_gets_its_status_and_its_revisions(lab: Lab) -> None:
