@@ -95,17 +95,6 @@ def test_a_relative_margin_is_proven_by_traffic() -> None:
     assert judge(plan, looks(7, (0.02, 0.02), requests=6000)).proven
 
 
-@pytest.mark.parametrize(("direction", "rate"), [("LowerIsBetter", 0.02), ("HigherIsBetter", 0.98)])
-def test_an_slo_shows_the_rate_and_its_sequence_and_compares_nothing(direction: str, rate: float) -> None:
-    plan = RolloutPlan((replace(WATCHED, direction=direction, slo=Decimal("0.5")),))
-    part = errors(judge(plan, looks(7, (0.3, rate), requests=6000))).leading
-    assert part.rate == pytest.approx(rate, rel=0.1)
-    assert part.rate_interval is not None
-    assert 0 < part.rate_interval.lower < rate < part.rate_interval.upper < 1
-    assert part.rate_interval.upper - part.rate_interval.lower < 0.02
-    assert (part.ratio, part.ratio_interval, part.difference, part.difference_interval) == (None,) * 4
-
-
 def test_both_margins_must_be_proven() -> None:
     generous = RolloutPlan((replace(ERRORS, margin_absolute=Decimal("0.5")),))
     strict = RolloutPlan((replace(ERRORS, margin_absolute=Decimal("0.5"), margin_relative=Decimal("0.001")),))

@@ -25,6 +25,11 @@ class Calibration:
     start: int
     end: int
 
+    def nearest_to(self, tail: float) -> str:
+        """The one bound nearest (in log odds) to where a share `tail` of control's requests is slower."""
+        odds = {bound: _log_odds((self.slower[bound] + 0.5) / (self.requests + 1)) for bound in self.bounds}
+        return min(odds, key=lambda bound: abs(odds[bound] - _log_odds(tail)))
+
     def body(self) -> dict[str, Any]:
         return {
             "bounds": list(self.bounds),
@@ -46,12 +51,6 @@ def choose(requests: int, slower: Mapping[str, int]) -> tuple[str, ...]:
     odds = {bound: _log_odds((count + 0.5) / (requests + 1)) for bound, count in telling.items()}
     chosen = {min(odds, key=lambda bound: abs(odds[bound] - _log_odds(tail))) for tail in _TAILS}
     return tuple(bound for bound in slower if bound in chosen)
-
-
-def nearest(requests: int, slower: Mapping[str, int], tail: float) -> str:
-    """The one bound nearest (in log odds) to where a share `tail` of control's requests is slower."""
-    odds = {bound: _log_odds((count + 0.5) / (requests + 1)) for bound, count in slower.items()}
-    return min(odds, key=lambda bound: abs(odds[bound] - _log_odds(tail)))
 
 
 def _log_odds(share: float) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from crossfade_analyzer.calibration import calibrate, nearest
+from crossfade_analyzer.calibration import HISTORY_MS, calibrate
 from crossfade_analyzer.contract import (
     ArmCounts,
     ExperimentMetric,
@@ -22,7 +22,6 @@ from crossfade_analyzer.contract import (
 )
 from crossfade_analyzer.experiments import history
 from crossfade_analyzer.experiments.fold import Table, counts_of, sums, table
-from crossfade_analyzer.experiments.planning import DAY_MS
 from crossfade_analyzer.experiments.reader import TAIL
 from crossfade_analyzer.experiments.records import milliseconds
 from crossfade_analyzer.experiments.study import scale_of
@@ -110,12 +109,12 @@ def _counts(
 def _bound(source: RawSource, request: HoldoutRequest, at: Sequence[int]) -> str:
     """The router's bound nearest to everybody's p90 on the day before: chosen without looking at what is compared."""
     bounds, label = request.latency_bounds, request.rest_label
-    chosen = calibrate(source, request.endpoint, label, bounds, at[0] - DAY_MS, at[0]) if bounds else None
+    chosen = calibrate(source, request.endpoint, label, bounds, at[0] - HISTORY_MS, at[0]) if bounds else None
     if chosen is None:
         why = "too few requests were counted on the day before the holdout" if bounds else "the router has none"
         text = f"no bound of the latency could be chosen: {why}"
         raise EvidenceFault(Fault.NOTHING_SCRAPED_YET, text)
-    return nearest(chosen.requests, {name: chosen.slower[name] for name in chosen.bounds}, TAIL)
+    return chosen.nearest_to(TAIL)
 
 
 def _arm(metric: ExperimentMetric, found: Table, arm: int) -> ArmCounts:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Any
 
-from crossfade_analyzer.calibration import calibrate, nearest
+from crossfade_analyzer.calibration import calibrate
 from crossfade_analyzer.contract import (
     ExperimentMetric,
     ExperimentPlan,
@@ -257,7 +257,7 @@ class _Traffic:
         label, bounds = self._request.stable_label, self._study.design.latency_bounds
         chosen = calibrate(self._source, self._endpoint, label, bounds, self._at[0], self._at[-1])
         if chosen is not None:
-            self._bound = nearest(chosen.requests, {name: chosen.slower[name] for name in chosen.bounds}, TAIL)
+            self._bound = chosen.nearest_to(TAIL)
             found.notes.append(f"Latency is the share of requests slower than {self._bound}, the bound nearest to p90")
 
     def past(self, metric: ExperimentMetric) -> tuple[Past, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from crossfade_analyzer.calibration import HISTORY_MS, Calibration, calibrate, nearest
+from crossfade_analyzer.calibration import HISTORY_MS, Calibration, calibrate
 from crossfade_analyzer.contract import ExperimentMetric, MetricKind
 from crossfade_analyzer.experiments import history
 from crossfade_analyzer.experiments.fold import Fold, group_of
@@ -156,7 +156,7 @@ class PrometheusReader:
         for label, start, end in spans:
             found = calibrate(self._source, self._endpoint, label, bounds, start, end)
             if found is not None:
-                bound = nearest(found.requests, {name: found.slower[name] for name in found.bounds}, TAIL)
+                bound = found.nearest_to(TAIL)
                 return Calibration((bound,), found.requests, found.slower, start, end)
         return None
 

@@ -171,6 +171,10 @@ class PreviousRoute(SpecModel):
     decision: ShortText = Field(default="", description="Name of the decision that it carried out.")
 
 
+MOST_DUE = 20
+"""Reviews that can be due at once: none is forgotten to make room for another emergency."""
+
+
 class ReviewDue(StatusModel):
     """A decision made in an emergency: another person has to review it afterwards."""
 

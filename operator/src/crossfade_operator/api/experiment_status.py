@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.decision import CheckFinding, Outcome, Recommendation, ReviewDue, WithoutExclusions
+from crossfade_operator.api.decision import (
+    MOST_DUE,
+    CheckFinding,
+    Outcome,
+    Recommendation,
+    ReviewDue,
+    WithoutExclusions,
+)
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -178,7 +185,7 @@ class ExperimentStatus(StatusModel):
     decision: ShortText | None = Field(default=None, description="Name of the Decision that it ended in.")
     reviews_due: tuple[ReviewDue, ...] = Field(
         default=(),
-        max_length=20,
+        max_length=MOST_DUE,
         description="Decisions made in an emergency, of earlier runs too, that nobody else has reviewed yet.",
     )
     decision_count: Whole = Field(default=0, description="Decisions so far; they are numbered by it.")

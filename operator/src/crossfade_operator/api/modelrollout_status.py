@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool, StrictInt
 
-from crossfade_operator.api.decision import Basis, Recommendation, ReviewDue
+from crossfade_operator.api.decision import MOST_DUE, Basis, Recommendation, ReviewDue
 from crossfade_operator.api.meta import (
     Conditions,
     Digest,
@@ -250,7 +250,7 @@ class ModelRolloutStatus(StatusModel):
         default=None, description="The decision by which the stable revision became so."
     )
     reviews_due: tuple[ReviewDue, ...] = Field(
-        default=(), max_length=20, description="Decisions made in an emergency that nobody else has reviewed yet."
+        default=(), max_length=MOST_DUE, description="Decisions made in an emergency that nobody else has reviewed yet."
     )
     verdict: Verdict | None = Field(default=None, description="What the last look at the evidence found.")
     replicas: Whole = Field(default=0, description="Pods of the stable revision and the candidate.")

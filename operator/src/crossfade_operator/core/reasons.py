@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
+from crossfade_operator.api.decision import MOST_DUE
+
 
 class Explained(StrEnum):
     """A CamelCase reason; `sentence` says what it means and, where a person can act, what to do."""
@@ -101,7 +103,7 @@ class Reason(Explained):
     )
     REVIEWS_OVERDUE = (
         "ReviewsOverdue",
-        "Twenty decisions made in an emergency wait for their review; another person reviews one of them first.",
+        f"{MOST_DUE} decisions made in an emergency wait for their review; another person reviews one of them first.",
     )
     NO_REASON_GIVEN = (
         "NoReasonGiven",

@@ -13,7 +13,8 @@ from crossfade_operator.api.meta import GROUP
 UNNAMED = "unnamed"
 """The `by` of what a person asked for who did not sign."""
 
-_LONGEST_NAME = 253
+NAME_LENGTH = 253
+"""What of a person's name is put on record."""
 
 
 def key_of(verb: str) -> str:
@@ -34,4 +35,4 @@ def signed(verb: str, asked: str, by: str) -> dict[str, str]:
 def signer(annotations: Mapping[str, str], verb: str, asked: str) -> str:
     """Who asked for exactly this, or `UNNAMED`."""
     what, _, name = annotations.get(key_of(verb), "").partition(" ")
-    return name[:_LONGEST_NAME] if what == asked and name else UNNAMED
+    return name[:NAME_LENGTH] if what == asked and name else UNNAMED

@@ -28,17 +28,14 @@ from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.records import number_of
 from crossfade_operator.core.rollout.view import Routes, View
 from crossfade_operator.core.routing import name_of_arm
-from crossfade_operator.core.signatures import signer
+from crossfade_operator.core.signatures import NAME_LENGTH, signer
 from crossfade_operator.ports.cluster import Children, Cluster, Key, Obj
 from crossfade_operator.ports.routers import RouterPod, RouterReport, Routers
 from crossfade_operator.runtime import asking, opinions
 
 REQUESTED_BY = "crossfade.dev/requested-by"
 RATIONALE = "crossfade.dev/rationale"
-"""Who asks to promote, and why. Admission sees that it is the caller's own name; abort and retry say nobody's."""
-
-NAME_LENGTH = 253
-"""What of a person's name is put on record."""
+"""Who asks to promote, and why. Admission sees that it is the caller's own name; abort and retry may be signed."""
 
 REQUESTS = {f"crossfade.dev/{verb}": verb for verb in ("promote", "abort", "retry")}
 

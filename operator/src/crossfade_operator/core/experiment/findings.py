@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from crossfade_operator.api.decision import MOST_DUE
 from crossfade_operator.api.experiment_design import Method
 from crossfade_operator.api.modelendpoint_status import LedgerArm
 from crossfade_operator.core.experiment import reviews
@@ -12,9 +13,6 @@ from crossfade_operator.core.experiment.planning import CONTROL_OF_MOCK, unmocke
 from crossfade_operator.core.experiment.view import EndpointSeen, View
 from crossfade_operator.core.slices import POSITIONS, percent
 from crossfade_operator.ports.verdicts import Unavailable
-
-MOST_DUE = 20
-"""Reviews that can be due at once: none is forgotten to make room for another run's."""
 
 
 def obstacles(view: View) -> tuple[str, ...]:

@@ -21,9 +21,9 @@ def is_held(experiment: Mapping[str, Any]) -> bool:
     return FINALIZER in (experiment["metadata"].get("finalizers") or ())
 
 
-def is_gone(experiment: Mapping[str, Any] | None) -> bool:
-    """Whether nothing is to be done for it any more."""
-    return experiment is None or bool(experiment["metadata"].get("deletionTimestamp") and not is_held(experiment))
+def is_gone(experiment: Mapping[str, Any]) -> bool:
+    """Whether it is deleted, and nothing of ours is to be done for it any more."""
+    return bool(experiment["metadata"].get("deletionTimestamp")) and not is_held(experiment)
 
 
 def asks_for_users(status: ExperimentStatus) -> bool:

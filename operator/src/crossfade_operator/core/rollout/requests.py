@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from crossfade_operator.api.decision import Basis, DecisionAction, Recommendation, ReviewDue
+from crossfade_operator.api.decision import MOST_DUE, Basis, DecisionAction, Recommendation, ReviewDue
 from crossfade_operator.api.modelrollout_status import Action, Candidate, Outcome, Stage, Verdict
 from crossfade_operator.core import reviews
 from crossfade_operator.core.reasons import Reason
@@ -18,9 +18,6 @@ from crossfade_operator.core.rollout.records import Grounds, decide_to, event
 from crossfade_operator.core.rollout.view import Turn, View, candidate_of
 from crossfade_operator.core.signatures import UNNAMED
 from crossfade_operator.core.slices import POSITIONS
-
-MOST_DUE = 20
-"""Reviews that can be due at once: none is forgotten to make room for another emergency."""
 
 
 @dataclass(frozen=True)
