@@ -83,9 +83,12 @@ class ServingSettings(Settings):
 
 
 class LearningSettings(Settings):
-    """What the learning side is told: nothing more."""
+    """What the learning side is told besides."""
 
     lease_name: str = Field(default="crossfade-learning", min_length=1, description="Name of the Lease.")
+    arm_priority_class: str = Field(
+        default="", description="PriorityClass of arms whose template names none; none: the cluster's default."
+    )
 
 
 def _of_the_pod(environ: Mapping[str, str]) -> dict[str, str]:

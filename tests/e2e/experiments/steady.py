@@ -143,6 +143,8 @@ def an_experiment_is_deleted_while_it_runs(scene: Scene) -> None:
         scene.apply(experiment(template()))
         reach(scene, "Running", 240)
         windows(scene, 1, 120)
+        arms = scene.stage.pods(scene.name, "crossfade.dev/component=arm")
+        assert {pod["spec"]["priority"] for pod in arms} == {-10}, "arms yield to whatever serves users"
         during = scene.endpoint()["status"]["route"]["digest"]
         assert during != table
         scene.stage.kube.kubectl("delete", "experiment", EXPERIMENT, "--namespace", scene.name, "--timeout=60s")

@@ -10,6 +10,7 @@ from crossfade_operator.core.routing import Backend
 from tests.scenario.learning import analyst as scripted
 from tests.scenario.learning.analyst import answer
 from tests.scenario.learning.world import (
+    ARM_CLASS,
     CONTROL,
     DECIDER,
     NAME,
@@ -128,10 +129,24 @@ async def test_a_promotion_changes_nothing_of_an_arm_that_is_the_stable_revision
     world.cluster.remove("ControllerRevision", NAMESPACE, f"ranker-{STABLE}")
     await world.run(seconds=300)
     control = next(obj for obj in world.cluster.all("Deployment") if "control" in obj["metadata"]["name"])
-    assert control["spec"]["template"]["spec"] == template("v1")["spec"] | {"automountServiceAccountToken": False}
+    assert control["spec"]["template"]["spec"] == template("v1")["spec"] | {
+        "automountServiceAccountToken": False,
+        "priorityClassName": ARM_CLASS,
+    }
     assert world.status.arms[0].revision == STABLE
     assert world.analyzer.asked[-1].fallback_revisions == (STABLE, "newstable1")
     assert world.status.phase == "Running"
+
+
+async def test_an_arm_keeps_the_priority_that_its_template_asks_for() -> None:
+    asked = template("v2")
+    asked["spec"]["priorityClassName"] = "important"
+    world = await running(World(), design={"arms": [CONTROL, {**TREATMENT, "template": asked}]})
+    classes = {
+        obj["metadata"]["labels"]["crossfade.dev/arm"]: obj["spec"]["template"]["spec"]["priorityClassName"]
+        for obj in world.cluster.all("Deployment")
+    }
+    assert classes == {"control": ARM_CLASS, "treatment": "important"}
 
 
 async def test_arms_are_judged_by_what_the_routers_counters_say_of_their_pods() -> None:

@@ -24,6 +24,7 @@ from tests.fakes.learning import FakeLearning
 from tests.fakes.telemetry import FakeTelemetry
 from tests.scenario.learning.analyst import DIGEST, FakeAnalyzer
 
+ARM_CLASS = "crossfade-arms"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NAMESPACE, ENDPOINT = "recs", "ranker"
 NAME = Name(NAMESPACE, "two-tower")
@@ -143,7 +144,7 @@ class World:
 
     def restart(self) -> None:
         """A new controller process: nothing is remembered but what is in the cluster."""
-        self.reconciler = ExperimentReconciler(self.cluster, self.analyzer, self.clock, self.telemetry)
+        self.reconciler = ExperimentReconciler(self.cluster, self.analyzer, self.clock, self.telemetry, ARM_CLASS)
 
     # People ------------------------------------------------------------------------------------------------------
 

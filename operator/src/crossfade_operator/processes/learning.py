@@ -37,6 +37,7 @@ class Learning(Side):
         super().__init__(settings, api, telemetry)
         self._telemetry: LearningTelemetry = telemetry
         self._verdicts = AnalyzerVerdicts(analyzer, telemetry)
+        self._arm_priority_class = settings.arm_priority_class
 
     async def lead(self) -> None:
         references = References()
@@ -54,7 +55,9 @@ class Learning(Side):
             selector=ARM_SELECTOR,
         )
         cluster = self._cluster(cache)
-        reconciler = ExperimentReconciler(cluster, self._verdicts, self.clock, self._telemetry)
+        reconciler = ExperimentReconciler(
+            cluster, self._verdicts, self.clock, self._telemetry, self._arm_priority_class
+        )
         metric = MetricReconciler(cluster, self._verdicts, self.clock, references)
         keeper = RecordKeeper(cluster, self.clock, self._telemetry)
         async with asyncio.TaskGroup() as group:

@@ -82,14 +82,19 @@ def deployment(rollout: Mapping[str, Any], revision: str, template: Mapping[str,
     }
 
 
-def pods(template: Mapping[str, Any], ours: Mapping[str, str]) -> dict[str, Any]:
-    """The user's template with our labels added, and without a ServiceAccount's token unless it asks for one.
+def pods(template: Mapping[str, Any], ours: Mapping[str, str], **defaults: str) -> dict[str, Any]:
+    """The user's template with our labels added, with `defaults` for fields of its spec that it leaves out, and without
+    a ServiceAccount's token unless it asks for one.
 
     A model server has no business with the API server, and Kubernetes would mount a token into every pod.
     """
     metadata = dict(template.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **ours}
-    return {**template, "metadata": metadata, "spec": {"automountServiceAccountToken": False, **template["spec"]}}
+    return {
+        **template,
+        "metadata": metadata,
+        "spec": {"automountServiceAccountToken": False, **defaults, **template["spec"]},
+    }
 
 
 def ports_of(template: Mapping[str, Any]) -> dict[str, int]:

@@ -72,9 +72,13 @@ def record(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]:
     }
 
 
-def deployment(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]:
-    """The arm's Deployment. Its template is never edited afterwards."""
+def deployment(experiment: Obj, arm: ArmStatus, template: Obj, priority_class: str = "") -> dict[str, Any]:
+    """The arm's Deployment. Its template is never edited afterwards.
+
+    `priority_class` lets its pods yield to all others where a node is full, unless its template names another class.
+    """
     meta = experiment["metadata"]
+    yielding = {"priorityClassName": priority_class} if priority_class else {}
     ours = labels(experiment["spec"]["endpoint"], meta["name"], arm.name, arm.revision)
     return {
         "apiVersion": "apps/v1",
@@ -84,7 +88,7 @@ def deployment(experiment: Obj, arm: ArmStatus, template: Obj) -> dict[str, Any]
             "replicas": arm.replicas,
             "revisionHistoryLimit": 0,
             "selector": {"matchLabels": selector(meta["name"], arm.name, arm.revision)},
-            "template": pods(template, ours),
+            "template": pods(template, ours, **yielding),
         },
     }
 
@@ -96,7 +100,9 @@ def keeps_pods(view: View, turn: Turn) -> bool:
     return turn.status.phase in WITH_PODS or (view.routed and any(seen.exists for seen in view.arms.values()))
 
 
-def effects(experiment: Obj, view: View, turn: Turn, present: Iterable[Obj]) -> Iterator[Effect]:
+def effects(
+    experiment: Obj, view: View, turn: Turn, present: Iterable[Obj], priority_class: str = ""
+) -> Iterator[Effect]:
     """Records before Deployments, so that no template is ever lost; what is not kept is deleted, records last."""
     kept = set()
     if keeps_pods(view, turn):
@@ -105,7 +111,7 @@ def effects(experiment: Obj, view: View, turn: Turn, present: Iterable[Obj]) -> 
             template = view.arm(arm.name).template
             if template is not None:
                 yield Apply(record(experiment, arm, template))
-                yield Apply(deployment(experiment, arm, template))
+                yield Apply(deployment(experiment, arm, template, priority_class))
     ordered = sorted(present, key=lambda obj: str(obj["kind"]) != "Deployment")
     yield from (Delete(Ref.of(obj)) for obj in ordered if obj["metadata"]["name"] not in kept)
 

@@ -53,7 +53,9 @@ class ExperimentReconciler:
         verdicts: ExperimentVerdicts,
         clock: Clock,
         telemetry: ExperimentTelemetry,
+        arm_priority_class: str = "",
     ) -> None:
+        self._arm_priority_class = arm_priority_class
         self._cluster, self._verdicts, self._clock, self._telemetry = cluster, verdicts, clock, telemetry
         self._refusals: dict[str, str] = {}
         self._plans: dict[str, _Planned] = {}
@@ -80,7 +82,7 @@ class ExperimentReconciler:
 
     def _effects(self, world: gather.World, view: View, turn: Turn) -> Iterable[Effect]:
         present = [*world.objects.deployments, *world.objects.controller_revisions]
-        yield from arms.effects(world.experiment, view, turn, present)
+        yield from arms.effects(world.experiment, view, turn, present, self._arm_priority_class)
         yield from turn.events
 
     # Decisions -------------------------------------------------------------------------------------------------------
