@@ -9,6 +9,7 @@ from typing import Any
 from crossfade_analyzer.contract import (
     ArmRole,
     Bound,
+    CounterSource,
     Direction,
     Exclusion,
     ExperimentArm,
@@ -18,7 +19,6 @@ from crossfade_analyzer.contract import (
     ExperimentRole,
     Method,
     MetricKind,
-    MetricSource,
     Mock,
     MockMetric,
 )
@@ -38,7 +38,7 @@ PLAYS = ExperimentMetric(
     role=ExperimentRole.SUCCESS,
     direction=Direction.HIGHER_IS_BETTER,
     mde=Bound(relative=Decimal("0.05")),
-    source=MetricSource(numerator="plays_sum", denominator="plays_count"),
+    source=CounterSource(numerator="plays_sum", denominator="plays_count"),
 )
 BOUNDS = ("25ms", "100ms", "500ms", "1s")
 

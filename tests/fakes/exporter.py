@@ -13,6 +13,8 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 class Exporter:
     """A process with counters. `restart` makes it a new one, whose counters begin anew."""
 
+    content_type = "text/plain; version=0.0.4"
+
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self.counters: dict[Key, float | str] = defaultdict(float)
         self.now = now
@@ -54,6 +56,10 @@ class Exporter:
         if self.tells_start:
             found["process_start_time_seconds", ()] = round(self.started, 3)
         return found
+
+    def body(self) -> bytes:
+        """What a scrape sees, as bytes of `content_type`."""
+        return self.text().encode()
 
     def text(self) -> str:
         """What a scrape sees, in Prometheus' text format."""

@@ -9,10 +9,10 @@ from typing import Any
 from crossfade_analyzer.contract import (
     Arm,
     Bound,
+    CounterSource,
     EvaluationRequest,
     MetricKind,
     MetricPlan,
-    MetricSource,
     Plan,
     Role,
     Step,
@@ -29,7 +29,7 @@ def own_metric(
     kind: MetricKind = MetricKind.COUNT, numerator: str = "empty_total", denominator: str = "answers_total"
 ) -> MetricPlan:
     """A metric of a model server's own counters."""
-    source = MetricSource(numerator=numerator, denominator=denominator)
+    source = CounterSource(numerator=numerator, denominator=denominator)
     return MetricPlan(name="own", kind=kind, role=Role.DETERIORATION, source=source)
 
 

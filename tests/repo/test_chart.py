@@ -172,6 +172,19 @@ def test_every_variable_is_a_setting_of_the_operators(objects: Objects) -> None:
             assert {name.removeprefix(PREFIX).lower() for name in given} <= known, pod
 
 
+def test_arms_yield_to_what_serves_users_unless_told_otherwise(render: Render) -> None:
+    def told(*values: str) -> tuple[str | None, list[Any]]:
+        objects = render(*values)
+        made = [(obj["metadata"]["name"], obj["value"]) for obj in objects if obj["kind"] == "PriorityClass"]
+        return _environment(objects, "crossfade-learning").get("CROSSFADE_ARM_PRIORITY_CLASS"), made
+
+    assert told() == ("crossfade-arms", [("crossfade-arms", -10)])
+    mine = "learning.armPriorityClass.name=batch"
+    assert told(mine, "learning.armPriorityClass.value=-5") == ("batch", [("batch", -5)])
+    assert told(mine, "learning.armPriorityClass.create=false") == ("batch", [])
+    assert told("learning.armPriorityClass.create=false") == (None, [])
+
+
 def test_experiments_can_be_left_out(render: Render) -> None:
     learning = [obj for obj in render("learning.enabled=false") if obj["metadata"]["name"].endswith("-learning")]
     assert learning == []
@@ -261,6 +274,12 @@ def test_the_own_prometheus_scrapes_as_often_as_asked(render: Render) -> None:
     text = _named(render("prometheus.scrapeInterval=2s"), "ConfigMap", "crossfade-prometheus")["data"]["prometheus.yml"]
     settings = yaml.safe_load(text)
     assert settings["global"] == {"scrape_interval": "2s"}
+    native = _named(render("prometheus.nativeHistograms=true"), "ConfigMap", "crossfade-prometheus")["data"]
+    assert yaml.safe_load(native["prometheus.yml"])["global"] == {
+        "scrape_interval": "5s",
+        "scrape_native_histograms": True,
+        "always_scrape_classic_histograms": True,
+    }
     (job,) = settings["scrape_configs"]
     assert job["kubernetes_sd_configs"] == [{"role": "pod"}]
 

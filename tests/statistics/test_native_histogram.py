@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossfade_analyzer.statistics import counters
-from crossfade_analyzer.statistics.native_histogram import NativeHistogram, nearest_bounds, slower, upper_bound
+from crossfade_analyzer.statistics.native_histogram import (
+    NativeHistogram,
+    Straddling,
+    nearest_bounds,
+    slower,
+    upper_bound,
+    within,
+)
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 
@@ -82,3 +89,21 @@ def test_what_cannot_be_is_refused() -> None:
         NativeHistogram(0, {1: 1}).at(1)
     for seen in (NativeHistogram(3, {}), NativeHistogram(0, {1: 5})):
         assert isinstance(nearest_bounds(seen, 1, (0.5,)), CannotJudge)
+
+
+BUCKETS = [(0.125, 0.25, 5.0), (0.25, 2**-1.5, 2.0), (0.5, 1.0, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        pytest.param(0.25, 5, id="a bucket's bound"),
+        pytest.param(0.35355, 7, id="written with five digits"),
+        pytest.param(0.45, 7, id="nothing was observed on either side of it"),
+        pytest.param(0.1, 0, id="below everything"),
+        pytest.param(0.3, Straddling(0.25, 2**-1.5), id="in a bucket"),
+        pytest.param(0.2493, Straddling(0.125, 0.25), id="nearly a bound, but the finest schema tells them apart"),
+    ],
+)
+def test_what_is_at_most_a_bound_is_known_or_refused(bound: float, expected: int | Straddling) -> None:
+    assert within(BUCKETS, bound) == expected

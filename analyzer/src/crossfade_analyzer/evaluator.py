@@ -17,13 +17,12 @@ from crossfade_analyzer.faults import EvidenceFault, Finding
 from crossfade_analyzer.fold import ROUTER, Fold, key_of, rollout_plan
 from crossfade_analyzer.rules import RULE, judge
 from crossfade_analyzer.snapshots import Entries, Kind, Snapshot, link, opening
+from crossfade_analyzer.sources.own import metric_group, read_metric
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import (
     Arms,
     Cells,
     RouterCounts,
-    metric_group,
-    read_metric,
     read_router,
     router_group,
 )

@@ -22,7 +22,7 @@ _number = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrometheusServer]:
-    server = PrometheusServer(tmp_path_factory.mktemp("prometheus"))
+    server = PrometheusServer(tmp_path_factory.mktemp("prometheus"), "--enable-feature=native-histograms")
     server.start()
     yield server
     server.stop()

@@ -45,10 +45,10 @@ class Served:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 time.sleep(served.delay)
-                body = exporter.text().encode()
+                body = exporter.body()
                 with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                     self.send_response(500 if exporter.failing else 200)
-                    self.send_header("Content-Type", "text/plain; version=0.0.4")
+                    self.send_header("Content-Type", exporter.content_type)
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
                     self.wfile.write(body)

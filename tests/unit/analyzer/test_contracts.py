@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade_analyzer.contract import Fault, MetricSource, Reason
+from crossfade_analyzer.contract import CounterSource, Fault, Reason
 from crossfade_analyzer.contracts import check_contract
 from tests.fakes.exporter import Exporter
 from tests.fakes.prometheus import FakePrometheus
 
-SOURCE = MetricSource(numerator="empty_total", denominator="answers_total")
+SOURCE = CounterSource(numerator="empty_total", denominator="answers_total")
 
 
 BOTH = ("empty_total", "answers_total")
@@ -56,6 +56,6 @@ def test_stale_counters_are_unavailable_not_broken() -> None:
 
 def test_a_selector_that_is_none_asks_prometheus_nothing() -> None:
     prometheus = world()
-    report = check_contract(prometheus, MetricSource(numerator="rate(a[5m])", denominator="b"), lambda: 0)
+    report = check_contract(prometheus, CounterSource(numerator="rate(a[5m])", denominator="b"), lambda: 0)
     assert (report.reason, report.fault) == (Reason.CONTRACT_BROKEN, Fault.NOT_A_SELECTOR)
     assert prometheus.queries == []

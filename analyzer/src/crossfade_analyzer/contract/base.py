@@ -42,14 +42,32 @@ class Bound(Frozen):
     absolute: Decimal | None = Field(default=None, ge=0)
 
 
-class MetricSource(Frozen):
-    """Raw counter series of one's own: two PromQL series selectors and the labels that name arm and bucket."""
-
-    numerator: Selector
-    denominator: Selector
+class _Labelled(Frozen):
     arm_label: Name = "arm"
     bucket_label: Name = "abucket"
     freshness_seconds: float = Field(default=60.0, gt=0, description="Oldest acceptable last sample, seconds.")
+
+
+class CounterSource(_Labelled):
+    """Two raw counters of one's own, by PromQL series selectors, and the labels that name arm and bucket."""
+
+    numerator: Selector
+    denominator: Selector
+
+
+class HistogramSource(_Labelled):
+    """A raw histogram of one's own: its observations above `above`, of all its observations.
+
+    A selector of `<name>_bucket` reads a classic histogram, any other name a native one. `above` is in the unit of
+    what was observed, and must be the bound of a bucket: nothing is interpolated.
+    """
+
+    histogram: Selector
+    above: Annotated[Decimal, Field(gt=0)]
+
+
+MetricSource = CounterSource | HistogramSource
+"""Where the series of a metric of one's own are."""
 
 
 class Reason(StrEnum):
@@ -77,6 +95,8 @@ class Fault(StrEnum):
     STALE = "Stale"
     VANISHED = "Vanished"
     NOT_A_SELECTOR = "NotASelector"
+    NOT_A_COUNTER = "NotACounter"
+    BOUND_MISSING = "BoundMissing"
     PINNED_LABEL = "PinnedLabel"
     NOT_A_NUMBER = "NotANumber"
     NOT_AN_INTEGER = "NotAnInteger"

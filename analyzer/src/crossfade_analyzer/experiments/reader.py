@@ -12,15 +12,14 @@ from crossfade_analyzer.experiments.fold import Fold, group_of
 from crossfade_analyzer.experiments.records import ROUTER, Before, Counted
 from crossfade_analyzer.experiments.study import ROUTER_KINDS, Study
 from crossfade_analyzer.faults import EvidenceFault, Finding
+from crossfade_analyzer.sources.own import metric_group, read_metric
 from crossfade_analyzer.sources.raw import RawSource
 from crossfade_analyzer.sources.readings import (
     Arms,
     AssignedCounts,
     Cells,
     first_requests,
-    metric_group,
     read_assigned,
-    read_metric,
     router_group,
 )
 from crossfade_analyzer.sources.samples import Window

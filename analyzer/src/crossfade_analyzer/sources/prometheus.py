@@ -10,7 +10,7 @@ import httpx
 
 from crossfade_analyzer.contract import Fault
 from crossfade_analyzer.faults import EvidenceFault
-from crossfade_analyzer.sources.raw import Series, Vector
+from crossfade_analyzer.sources.raw import Histogram, Series, Vector
 
 
 class Prometheus:
@@ -104,8 +104,18 @@ def _typed(data: Mapping[str, Any], expected: str) -> list[Any]:
 
 
 def _series(item: Mapping[str, Any], start_ms: int, end_ms: int) -> Series:
-    stamped = ((_milliseconds(at), float(value)) for at, value in item["values"])
-    return Series(item["metric"], tuple(sample for sample in stamped if start_ms <= sample[0] <= end_ms))
+    values = ((_milliseconds(at), float(value)) for at, value in item.get("values", ()))
+    histograms = ((_milliseconds(at), _histogram(seen)) for at, seen in item.get("histograms", ()))
+    return Series(
+        item["metric"],
+        tuple(sample for sample in values if start_ms <= sample[0] <= end_ms),
+        tuple(sample for sample in histograms if start_ms <= sample[0] <= end_ms),
+    )
+
+
+def _histogram(seen: Mapping[str, Any]) -> Histogram:
+    buckets = ((float(lower), float(upper), float(count)) for _, lower, upper, count in seen.get("buckets") or ())
+    return Histogram(float(seen["count"]), tuple(buckets))
 
 
 def _at(ms: int | None) -> dict[str, str]:

@@ -8,14 +8,24 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """A native histogram at one scrape: all its observations, and its buckets that have some, (above, up to, count)."""
+
+    count: float
+    buckets: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
 class Series:
     """One series: its labels and its samples, (milliseconds since the epoch, value), oldest first.
 
-    Values are floats as scraped, NaN and infinities included. `__name__` is one of the labels.
+    Values are floats as scraped, NaN and infinities included. `__name__` is one of the labels. The samples of a native
+    histogram are in `histograms`.
     """
 
     labels: Mapping[str, str]
     samples: tuple[tuple[int, float], ...]
+    histograms: tuple[tuple[int, Histogram], ...] = ()
 
     @property
     def name(self) -> str:

@@ -1,4 +1,4 @@
-"""Counts per arm and analysis bucket: from the router's own counters, and from a metric's series."""
+"""Counts per arm and analysis bucket, from the router's own counters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from crossfade_analyzer.contract import Arm, Fault, MetricKind, MetricSource
+from crossfade_analyzer.contract import Arm, Fault
 from crossfade_analyzer.faults import EvidenceFault
 from crossfade_analyzer.sources.raw import RawSource, Series
 from crossfade_analyzer.sources.samples import Increment, Window, described
@@ -75,14 +75,6 @@ class AssignedCounts:
     fallbacks: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class PairCounts:
-    """Numerator and denominator of a metric of one's own, per arm and bucket."""
-
-    events: Cells
-    total: Cells
-
-
 def usable_bucket(value: str) -> bool:
     """Whether a bucket label's value is one of the router's: a number, or nobody's evidence."""
     return value in _BUCKET_NAMES or value in _OUTSIDE
@@ -91,11 +83,6 @@ def usable_bucket(value: str) -> bool:
 def router_group(endpoint: str, arms: Arms, freshness_ms: int) -> Group:
     """The routers of an endpoint, found by their request counters."""
     return Group("router", (router_selector(endpoint, arms, ("requests",)),), freshness_ms)
-
-
-def metric_group(name: str, source: MetricSource) -> Group:
-    """The targets that expose a metric of one's own."""
-    return Group(name, (source.numerator, source.denominator), round(source.freshness_seconds * 1000))
 
 
 def router_selector(endpoint: str, arms: Arms, counters: tuple[str, ...], bounds: Iterable[str] = ()) -> str:
@@ -121,9 +108,9 @@ def read_router(
     own = {name: [i for i in items if _answered_by_own(i.labels, arms)] for name, items in by_name.items()}
     fallbacks = [i for i in own["requests"] if _fell_back(i.labels, arms)]
     failures = [i for i in own["errors"] if not _fell_back(i.labels, arms)]
-    _refuse_missing_arm(own["requests"], arms, f"the routers of {endpoint}")
+    refuse_missing_arm(own["requests"], arms, f"the routers of {endpoint}")
     requests = cells(own["requests"], arms)
-    errors = _at_most(requests, cells([*failures, *fallbacks], arms))
+    errors = at_most(requests, cells([*failures, *fallbacks], arms))
     answered = cells((i for i in own["requests"] if not _fell_back(i.labels, arms)), arms)
     by_itself = [i for i in own["slower"] if not _fell_back(i.labels, arms)]
     return RouterCounts(
@@ -141,12 +128,12 @@ def read_assigned(
     """Read the routers' counters within a window, every request as assigned (intention to treat): what an arm's users
     saw counts for their arm, also when another revision answered them."""
     by_name = _router_counters(source, found, window, endpoint, arms, bounds)
-    _refuse_missing_arm(by_name["requests"], arms, f"the routers of {endpoint}")
+    refuse_missing_arm(by_name["requests"], arms, f"the routers of {endpoint}")
     requests = cells(by_name["requests"], arms)
     others = cells((i for i in by_name["requests"] if _answered_by_another(i.labels, arms)), arms)
     return AssignedCounts(
         requests,
-        _at_most(requests, cells(by_name["errors"], arms)),
+        at_most(requests, cells(by_name["errors"], arms)),
         _slower(requests, by_name["slower"], arms, bounds),
         tuple(map(sum, others)),
     )
@@ -169,7 +156,7 @@ def _router_counters(
 ) -> dict[str, list[Increment]]:
     counters = ("requests", "errors", "slower") if bounds else ("requests", "errors")
     selector = router_selector(endpoint, arms, counters, bounds)
-    items = read(source, selector, found, window, _keep(arms))
+    items = read(source, selector, found, window, keep_ours(arms))
     return {
         name: [i for i in items if i.labels["__name__"] == _PREFIX + name] for name in ("requests", "errors", "slower")
     }
@@ -179,10 +166,10 @@ def _slower(requests: Cells, items: Iterable[Increment], arms: Arms, bounds: tup
     by_bound: dict[str, list[Increment]] = {bound: [] for bound in bounds}
     for item in items:
         by_bound.setdefault(item.labels.get("bound", ""), []).append(item)
-    return {bound: _at_most(requests, cells(by_bound[bound], arms)) for bound in bounds}
+    return {bound: at_most(requests, cells(by_bound[bound], arms)) for bound in bounds}
 
 
-def _at_most(requests: Cells, events: Cells) -> Cells:
+def at_most(requests: Cells, events: Cells) -> Cells:
     """Events without those whose requests were counted in an earlier window.
 
     A router counts a request and its error at once, but a scrape reads its counters one after the other: what ends
@@ -209,18 +196,7 @@ def _answered_by_another(labels: Mapping[str, str], arms: Arms) -> bool:
     return index is not None and served not in _NOBODY and served not in arms.of[index].revisions
 
 
-def read_metric(
-    source: RawSource, found: Survey, window: Window, metric: MetricSource, kind: MetricKind, arms: Arms
-) -> PairCounts:
-    """Read a metric's numerator and denominator within a window. A Mean's numerator is in micro-units."""
-    scale = MICRO if kind is MetricKind.MEAN else 1
-    keep = _keep(arms)
-    total = read(source, metric.denominator, found, window, keep)
-    _refuse_missing_arm(total, arms, f"`{metric.denominator}`")
-    return PairCounts(cells(read(source, metric.numerator, found, window, keep, scale), arms), cells(total, arms))
-
-
-def _keep(arms: Arms) -> Keep:
+def keep_ours(arms: Arms) -> Keep:
     """Keep the series of the arms' buckets; refuse those that are scraped now and lack one of the labels."""
 
     def keep(series: tuple[Series, ...], found: Survey, window: Window) -> tuple[Series, ...]:
@@ -257,7 +233,7 @@ def _relabelled(labels: Mapping[str, str], arms: Arms) -> EvidenceFault:
     )
 
 
-def _refuse_missing_arm(items: Iterable[Increment], arms: Arms, counted: str) -> None:
+def refuse_missing_arm(items: Iterable[Increment], arms: Arms, counted: str) -> None:
     seen = {arms.index(item.labels) for item in items}
     for index, arm in enumerate(arms.of):
         if index not in seen:

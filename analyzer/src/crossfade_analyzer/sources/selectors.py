@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import promql_parser
 
-from crossfade_analyzer.contract import Fault, MetricSource
+from crossfade_analyzer.contract import Fault, HistogramSource, MetricSource
 from crossfade_analyzer.faults import EvidenceFault
 
 
@@ -30,24 +30,30 @@ def check_source(source: MetricSource) -> None:
 
     Raises `EvidenceFault` with a sentence that names the selector and says what to write instead.
     """
-    for part, selector in (("numerator", source.numerator), ("denominator", source.denominator)):
-        check_selector(part, selector, (source.arm_label, source.bucket_label))
+    free = source.arm_label, source.bucket_label
+    if isinstance(source, HistogramSource):
+        check_selector("histogram", source.histogram, (*free, "le"), named=True)
+    else:
+        check_selector("numerator", source.numerator, free)
+        check_selector("denominator", source.denominator, free)
 
 
-def check_selector(part: str, selector: str, free_labels: tuple[str, ...]) -> None:
-    """Refuse anything but a plain vector selector that leaves `free_labels` alone."""
+def check_selector(part: str, selector: str, free_labels: tuple[str, ...], *, named: bool = False) -> None:
+    """Refuse anything but a plain vector selector that leaves `free_labels` alone; `named`: and begins with a name."""
     expression = _parsed(part, selector)
     if not isinstance(expression, promql_parser.VectorSelector):
         raise _not_a_selector(part, selector, f"it is a {_kind(expression)}")
     if expression.offset is not None or expression.at is not None:
         raise _not_a_selector(part, selector, "it has an offset or an @ instant")
+    if named and (expression.name is None or expression.matchers.or_matchers):
+        raise _not_a_selector(part, selector, "it does not begin with the name of one series, or has an `or`")
     matchers = [*expression.matchers.matchers, *(m for group in expression.matchers.or_matchers for m in group)]
     pinned = sorted({matcher.name for matcher in matchers} & set(free_labels))
     if pinned:
         raise EvidenceFault(
             Fault.PINNED_LABEL,
             f"the {part} selector `{selector}` pins the label {pinned[0]!r}, which must stay free because it tells "
-            "arms or analysis buckets apart; drop that matcher",
+            "arms, analysis buckets or bounds apart; drop that matcher",
         )
 
 

@@ -8,12 +8,38 @@ the resolution of a scrape, and a bound that is no longer there ends the metric 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from crossfade_analyzer.statistics.refusals import CannotJudge, Refusal
 
 SCHEMAS = range(-4, 9)
+_SAME = 5e-4  # bounds of the finest schema differ by 0.27 %: one that is written with four digits is still told
+
+Bucket = tuple[float, float, float]
+"""(above, up to and with, count)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Straddling:
+    """The bucket with observations that has a bound inside."""
+
+    lower: float
+    upper: float
+
+
+def within(buckets: Iterable[Bucket], bound: float) -> int | Straddling:
+    """How many observations are at most `bound`, exact; or the bucket because of which nobody knows.
+
+    Buckets without observations lie on no side: a bound that only they have inside is as good as any.
+    """
+    found = 0
+    for lower, upper, count in buckets:
+        if count and upper <= bound * (1 + _SAME):
+            found += int(count)
+        elif count and lower < bound * (1 - _SAME):
+            return Straddling(lower, upper)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +60,12 @@ class NativeHistogram:
     @property
     def count(self) -> int:
         return self.zero + sum(self.counts.values())
+
+    def buckets(self) -> Iterator[Bucket]:
+        """By their bounds, the zero bucket first."""
+        yield 0.0, 0.0, self.zero
+        for index, count in self.counts.items():
+            yield upper_bound(self.schema, index - 1), upper_bound(self.schema, index), count
 
     def at(self, schema: int) -> dict[int, int]:
         """The counts in a coarser schema, exactly: 2^(s - schema) neighbours become one."""
@@ -62,7 +94,9 @@ def slower(seen: NativeHistogram, schema: int, index: int) -> int | CannotJudge:
             "histogram keep more buckets.",
             "latency",
         )
-    return sum(count for coarse, count in seen.at(schema).items() if coarse > index)
+    found = within(seen.buckets(), upper_bound(schema, index))
+    assert isinstance(found, int)  # noqa: S101  # every finer schema has the bounds of a coarser one
+    return seen.count - found
 
 
 def nearest_bounds(control: NativeHistogram, coarsest: int, quantiles: Sequence[float]) -> list[int] | CannotJudge:

@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, StrictInt
 
 from crossfade_operator.api.meta import DNS_LABEL, NOT_BLANK, Column, Owner, Resource, SpecModel, TextFormat
 from crossfade_operator.api.metric_status import MetricStatus
-from crossfade_operator.api.quantities import Amount, PositiveDuration
+from crossfade_operator.api.quantities import Amount, PositiveAmount, PositiveDuration
 from crossfade_operator.api.rules import Rule
 
 BUILT_IN = ("error-rate", "latency")
@@ -50,23 +50,59 @@ LabelName = Annotated[
 ]
 
 
+HistogramSelector = Annotated[
+    str,
+    TextFormat(
+        r"^[a-zA-Z_:][a-zA-Z0-9_:]* *(\{[^\r\n]*\})?$",
+        2048,
+        'must be a plain series selector that begins with a name, such as model_seconds_bucket{app="recs"} for a '
+        'classic histogram or model_seconds{app="recs"} for a native one',
+    ),
+]
+
+
 class PrometheusSource(SpecModel):
-    """Two counters in Prometheus, read as raw samples."""
+    """Two counters in Prometheus, or a histogram and a bound, read as raw samples."""
 
     RULES = (
         Rule(
-            cel="self.numerator != self.denominator",
+            cel="has(self.histogram) == has(self.above) && has(self.numerator) == has(self.denominator) "
+            "&& has(self.histogram) != has(self.numerator)",
+            message="give either numerator and denominator, or histogram and above",
+            holds=lambda source: source.is_whole,
+        ),
+        Rule(
+            cel="!has(self.numerator) || !has(self.denominator) || self.numerator != self.denominator",
             message="numerator and denominator must differ: their ratio would always be 1",
-            holds=lambda source: source.numerator != source.denominator,
+            holds=lambda source: source.numerator is None or source.numerator != source.denominator,
         ),
     )
 
-    numerator: Selector = Field(
-        description="Series selector of the counter that is divided: the events of a Count, the sum of a Mean."
+    numerator: Selector | None = Field(
+        default=None,
+        description="Series selector of the counter that is divided: the events of a Count, the sum of a Mean.",
     )
-    denominator: Selector = Field(
-        description="Series selector of the counter that divides: the requests of a Count, the count of a Mean."
+    denominator: Selector | None = Field(
+        default=None,
+        description="Series selector of the counter that divides: the requests of a Count, the count of a Mean.",
     )
+    histogram: HistogramSelector | None = Field(
+        default=None,
+        description="Instead of two counters: series selector of a histogram, whose observations above `above` are the "
+        "events of a Count. `<name>_bucket` is a classic histogram, any other name a native one.",
+    )
+    above: PositiveAmount | None = Field(
+        default=None,
+        description="The bound of a bucket, in the unit of what is observed: what lies above it counts as an event, "
+        'such as answers slower than "0.25" seconds.',
+    )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one pair of fields, and not parts of two."""
+        counters = self.numerator is not None, self.denominator is not None
+        histogram = self.histogram is not None, self.above is not None
+        return (counters, histogram) in {((True, True), (False, False)), ((False, False), (True, True))}
 
 
 class Labels(SpecModel):
@@ -123,6 +159,16 @@ class Mock(SpecModel):
 class MetricSpec(SpecModel):
     """What is measured, where it is, and which way is good."""
 
+    RULES = (
+        Rule(
+            cel="!has(self.prometheus.histogram) || self.type == 'Count'",
+            message="a histogram with a bound gives a Count: for a Mean give its sum as numerator and its count as "
+            "denominator",
+            holds=lambda metric: metric.prometheus.histogram is None or metric.type is MetricType.COUNT,
+            at=".type",
+        ),
+    )
+
     owner: Owner | None = Field(default=None, description="The team or person who answers for the series.")
     description: (
         Annotated[str, TextFormat(r"^[^\r\n]*$", 1024, "must be one line of at most 1024 characters")] | None
@@ -138,7 +184,7 @@ class MetricSpec(SpecModel):
         ]
         | None
     ) = Field(default=None, description="Unit of the numerator, for people.")
-    prometheus: PrometheusSource = Field(description="Where the counters are.")
+    prometheus: PrometheusSource = Field(description="Where the series are.")
     labels: Labels = Field(
         default_factory=Labels, description="The labels by which the series tell arms and analysis buckets apart."
     )

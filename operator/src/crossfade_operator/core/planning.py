@@ -8,8 +8,10 @@ from decimal import Decimal
 from crossfade_analyzer.contract import (
     Arm,
     Bound,
+    CounterSource,
     Direction,
     EvaluationRequest,
+    HistogramSource,
     MetricKind,
     MetricPlan,
     MetricSource,
@@ -74,9 +76,11 @@ def _bound(bound: ApiBound | None) -> Bound | None:
 
 def source_of(metric: MetricSpec) -> MetricSource:
     """Where the analyzer finds a metric's series."""
-    return MetricSource(
-        numerator=metric.prometheus.numerator,
-        denominator=metric.prometheus.denominator,
+    series = metric.prometheus.model_dump(exclude_none=True)
+    if metric.prometheus.above is not None:
+        series["above"] = metric.prometheus.above.value
+    return (HistogramSource if "histogram" in series else CounterSource)(
+        **series,
         arm_label=metric.labels.arm,
         bucket_label=metric.labels.bucket,
         freshness_seconds=metric.freshness.total_seconds(),

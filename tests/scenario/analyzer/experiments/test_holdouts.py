@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crossfade_analyzer.contract import (
+    CounterSource,
     ExperimentMetric,
     ExperimentRole,
     Fault,
@@ -15,7 +16,6 @@ from crossfade_analyzer.contract import (
     HoldoutRequest,
     HoldoutState,
     MetricKind,
-    MetricSource,
 )
 from crossfade_analyzer.experiments.holdouts import read
 from crossfade_analyzer.faults import EvidenceFault
@@ -106,7 +106,7 @@ def test_a_latency_without_bounds_says_so_and_the_others_are_read(world: World) 
 
 
 def test_a_metric_of_ones_own_is_read_by_its_own_series(world: World) -> None:
-    source = MetricSource(numerator="plays_sum", denominator="plays_count", arm_label="arm", bucket_label="abucket")
+    source = CounterSource(numerator="plays_sum", denominator="plays_count", arm_label="arm", bucket_label="abucket")
     plays = ExperimentMetric(name="plays", kind=MetricKind.MEAN, role=ExperimentRole.QUALITY, source=source)
     server = Exporter(world.prometheus.seconds)
     world.prometheus.target(server, "models", "10.1.0.1:8080")

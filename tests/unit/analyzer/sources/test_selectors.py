@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crossfade_analyzer.contract import Fault, MetricSource
+from crossfade_analyzer.contract import CounterSource, Fault
 from crossfade_analyzer.faults import EvidenceFault
 from crossfade_analyzer.sources.selectors import check_source, one_of, quoted
 
@@ -25,20 +25,20 @@ BAD = {
 
 @pytest.mark.parametrize("selector", GOOD)
 def test_a_plain_selector_is_taken(selector: str) -> None:
-    check_source(MetricSource(numerator=selector, denominator="answers_total"))
+    check_source(CounterSource(numerator=selector, denominator="answers_total"))
 
 
 @pytest.mark.parametrize(("selector", "fault", "words"), BAD.values(), ids=BAD)
 def test_anything_else_is_refused(selector: str, fault: Fault, words: str) -> None:
     with pytest.raises(EvidenceFault) as caught:
-        check_source(MetricSource(numerator="answers_total", denominator=selector))
+        check_source(CounterSource(numerator="answers_total", denominator=selector))
     assert caught.value.finding.fault is fault
     assert words in caught.value.finding.message
     assert "denominator" in caught.value.finding.message
 
 
 def test_labels_of_ones_own_are_the_ones_that_must_stay_free() -> None:
-    source = MetricSource(numerator='a{arm="x"}', denominator="b", arm_label="variant", bucket_label="cell")
+    source = CounterSource(numerator='a{arm="x"}', denominator="b", arm_label="variant", bucket_label="cell")
     check_source(source)
     with pytest.raises(EvidenceFault):
         check_source(source.model_copy(update={"numerator": 'a{variant="x"}'}))

@@ -13,12 +13,12 @@ import pytest
 from crossfade_analyzer.contract import (
     Arm,
     ContractReport,
+    CounterSource,
     Evaluation,
     EvaluationRequest,
     ExperimentPlanRequest,
     MetricKind,
     MetricPlan,
-    MetricSource,
     Plan,
     Problem,
     Reason,
@@ -58,7 +58,7 @@ EVALUATION = Evaluation(
     metrics=(),
     rule="rollout@1",
 )
-SOURCE = MetricSource(numerator="a_total", denominator="b_total")
+SOURCE = CounterSource(numerator="a_total", denominator="b_total")
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -85,7 +85,7 @@ async def test_a_contract_is_checked_at_its_own_address() -> None:
 
     def handler(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/v1/contracts"
-        assert MetricSource.model_validate_json(request.content) == SOURCE
+        assert CounterSource.model_validate_json(request.content) == SOURCE
         return httpx.Response(200, text=report.model_dump_json(by_alias=True))
 
     assert await verdicts(handler).check(SOURCE) == report

@@ -7,6 +7,8 @@ from crossfade_operator.api.metric import MetricSpec
 
 SOURCE = {"numerator": 'empty_total{app="recs"}', "denominator": "results_total"}
 
+HISTOGRAM = {"histogram": 'recs_seconds_bucket{app="recs"}', "above": "0.25"}
+
 
 def spec(**changes: Any) -> MetricSpec:
     return MetricSpec.model_validate({"type": "Count", "prometheus": SOURCE} | changes)
@@ -21,6 +23,10 @@ def test_two_counters_are_enough() -> None:
         "growsWithTime": False,
         "freshness": "1m",
     }
+
+
+def test_a_histogram_and_a_bound_are_enough() -> None:
+    assert spec(prometheus=HISTOGRAM).manifest()["prometheus"] == HISTOGRAM
 
 
 @pytest.mark.parametrize(
@@ -43,6 +49,17 @@ def test_what_is_computed_is_refused(query: str) -> None:
     ("changes", "says"),
     [
         pytest.param({"prometheus": {"numerator": "a", "denominator": "a"}}, "always be 1", id="one series"),
+        pytest.param({"prometheus": {}}, "either numerator and denominator, or", id="no series"),
+        pytest.param({"prometheus": {"numerator": "a"}}, "either numerator and denominator, or", id="half a pair"),
+        pytest.param({"prometheus": {"histogram": "a"}}, "either numerator and denominator, or", id="no bound"),
+        pytest.param({"prometheus": SOURCE | HISTOGRAM}, "either numerator and denominator, or", id="both pairs"),
+        pytest.param(
+            {"prometheus": SOURCE | {"above": "1"}}, "either numerator and denominator, or", id="counters above a bound"
+        ),
+        pytest.param({"prometheus": HISTOGRAM | {"above": "0"}}, "must be above 0", id="all observations"),
+        pytest.param({"prometheus": HISTOGRAM | {"above": "1s"}}, "a decimal in quotes", id="a bound with a unit"),
+        pytest.param({"prometheus": HISTOGRAM | {"histogram": "{a='b'}"}}, "begins with a name", id="no name"),
+        pytest.param({"type": "Mean", "prometheus": HISTOGRAM}, "gives a Count", id="the mean of a histogram"),
         pytest.param({"labels": {"arm": "x", "bucket": "x"}}, "must be two labels", id="one label"),
         pytest.param({"labels": {"arm": "abucket"}}, "must be two labels", id="one label by default"),
         pytest.param({"labels": {"arm": "my-arm"}}, "Prometheus label name", id="no label name"),

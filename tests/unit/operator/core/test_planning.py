@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from crossfade_analyzer.contract import Bound, Direction, MetricKind, Plan, Role, Step
+from crossfade_analyzer.contract import Bound, CounterSource, Direction, HistogramSource, MetricKind, Plan, Role, Step
 from crossfade_operator.api.metric import MetricSpec
 from crossfade_operator.api.modelendpoint import ModelEndpointSpec
 from crossfade_operator.api.modelrollout_status import Exposure, Stage
-from crossfade_operator.core.planning import MetricMissing, look_is_due, plan_for, request_for
+from crossfade_operator.core.planning import MetricMissing, look_is_due, plan_for, request_for, source_of
 from crossfade_operator.core.rollout.view import View
 from tests.unit.operator.core.rollout import views
 from tests.unit.operator.core.rollout.views import MINUTE, NOW, candidate, granted, routes, spec, view
@@ -60,9 +60,16 @@ def test_a_metric_of_ones_own_brings_its_source_and_direction() -> None:
     assert (one.kind, one.direction) == (MetricKind.MEAN, Direction.HIGHER_IS_BETTER)
     assert one.margin == Bound(relative=Decimal("0.1"))
     assert one.tolerance == Bound(absolute=Decimal("0.5"))
-    assert one.source is not None
+    assert isinstance(one.source, CounterSource)
     assert (one.source.numerator, one.source.denominator) == ("plays_sum", "plays_count")
     assert (one.source.arm_label, one.source.bucket_label, one.source.freshness_seconds) == ("variant", "cell", 120)
+
+
+def test_a_histogram_is_read_above_its_bound() -> None:
+    slow = MetricSpec.model_validate(
+        {"type": "Count", "prometheus": {"histogram": "answer_seconds", "above": "0.25"}, "freshness": "2m"}
+    )
+    assert source_of(slow) == HistogramSource(histogram="answer_seconds", above=Decimal("0.25"), freshness_seconds=120)
 
 
 def test_a_metric_that_does_not_exist_is_named() -> None:

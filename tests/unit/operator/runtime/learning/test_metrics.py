@@ -9,6 +9,7 @@ import pytest
 
 from crossfade_analyzer.contract import (
     ContractReport,
+    CounterSource,
     ExperimentEvaluation,
     ExperimentPlan,
     ExperimentPlanRequest,
@@ -110,7 +111,7 @@ async def test_a_report_becomes_the_condition(
 
 async def test_the_analyzer_is_asked_about_the_series_of_the_spec(rig: Rig) -> None:
     await rig.reconciler.reconcile(KEY)
-    assert rig.verdicts.asked == [MetricSource(numerator="empty_total", denominator="requests_total")]
+    assert rig.verdicts.asked == [CounterSource(numerator="empty_total", denominator="requests_total")]
 
 
 async def test_a_metric_that_is_used_is_checked_every_ten_minutes_and_one_that_is_not_only_when_it_changes(
