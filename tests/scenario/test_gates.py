@@ -73,6 +73,45 @@ async def test_a_candidate_takes_the_small_steps_and_waits_with_the_large_one() 
     assert world.status.stable_revision == revision("v2")
 
 
+async def test_a_rollout_that_leaves_the_endpoints_way_gets_no_users_until_it_follows_it() -> None:
+    asked = {"mirror": "Required", "guardrails": ["error-rate", "latency"], "minHold": "5m"}
+    world = World()
+    world.apply(endpoint(policy={"evaluation": asked}))
+    world.apply(rollout("v1", steps=STEPS))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", steps=STEPS))
+    await world.run(until=lambda: world.status.reason == "PolicyNotMet")
+    assert "begin with a step that has mirror: true" in (world.status.message or "")
+    copies = {"slice": "5%", "hold": "1m", "mirror": True}
+    world.apply(rollout("v2", steps=[copies, *STEPS]))
+    await world.run(until=lambda: "guardrails" in (world.status.message or ""))
+    assert "give latency the role Guardrail" in (world.status.message or "")
+    metrics = [
+        {"metric": "error-rate", "role": "Guardrail", "margin": {"absolute": "1%"}},
+        {"metric": "latency", "role": "Guardrail", "margin": {"relative": "10%"}},
+    ]
+    world.apply(rollout("v2", steps=[copies, *STEPS], analysis={"metrics": metrics}))
+    await world.run(until=lambda: "minHold" in (world.status.message or ""))
+    assert "hold for 5m together, not 0:03:00" in (world.status.message or "")
+    assert slices(world) == []
+    world.apply(rollout("v2", steps=[copies, *STEPS[:2], {**STEPS[2], "hold": "3m"}], analysis={"metrics": metrics}))
+    await world.until_phase("Promoted")
+    assert world.status.stable_revision == revision("v2")
+
+
+async def test_a_way_that_is_cut_short_on_the_way_ends_there() -> None:
+    world = World()
+    world.apply(endpoint(policy={"evaluation": {"minHold": "3m"}}))
+    world.apply(rollout("v1", steps=STEPS))
+    await world.until_phase("Promoted")
+    world.apply(rollout("v2", steps=STEPS))
+    await world.until_step(1)
+    world.apply(rollout("v2", steps=[{**step, "hold": "0s"} for step in STEPS]))
+    await world.run(until=lambda: world.status.reason == "PolicyNotMet")
+    await world.run(seconds=1800)
+    assert slices(world) == [("candidate", 10)]
+
+
 async def test_a_ship_of_another_model_opens_nothing_and_says_both() -> None:
     world = await with_candidate(**GATED)
     conclude(world, "Ship", "sha256:of-something-else")

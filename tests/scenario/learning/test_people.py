@@ -44,6 +44,19 @@ async def test_a_design_waits_for_as_many_approvals_as_the_policy_asks_for() -> 
     await world.until_phase("Running")
 
 
+async def test_a_design_that_leaves_the_endpoints_way_does_not_start() -> None:
+    world = World(evaluation={"guardrails": ["error-rate", "latency"], "minRuntime": "14m"})
+    world.apply(experiment())
+    await world.run(seconds=60)
+    assert world.status.phase == "InReview"
+    told = world.status.message or ""
+    assert "policy.evaluation.guardrails of the endpoint: give latency the role Guardrail" in told
+    assert f"let the experiment run for 14m at least (design.minRuntime), not {DESIGN['minRuntime']}" in told
+    asked = {"metric": "latency", "role": "Guardrail", "margin": {"relative": "10%"}}
+    world.apply(experiment(design={"metrics": [*DESIGN["metrics"], asked], "minRuntime": "14m"}))
+    await world.until_phase("Running")
+
+
 @pytest.mark.parametrize("name", [OWNER, DECIDER])
 async def test_nobody_approves_their_own_design_where_the_policy_says_so(name: str) -> None:
     strict = await in_review(World(reviews={"approvals": 1}))

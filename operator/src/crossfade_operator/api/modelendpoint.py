@@ -12,6 +12,7 @@ from crossfade_operator.api.meta import (
     CHILDREN_NAMES,
     NOT_BLANK,
     Column,
+    MetricName,
     Owner,
     Resource,
     Scale,
@@ -185,6 +186,32 @@ class Gates(SpecModel):
     approvals: StrictInt = Field(default=0, ge=0, le=10, description="People who must approve the revision by Review.")
 
 
+class EvaluationPolicy(SpecModel):
+    """What every model of this endpoint goes through, whoever brings it."""
+
+    RULES = (
+        Rule(
+            cel=None,  # the list is a set
+            message="name each guardrail once",
+            holds=lambda policy: len(set(policy.guardrails)) == len(policy.guardrails),
+        ),
+    )
+
+    mirror: Requirement = Field(
+        default=Requirement.NOT_REQUIRED,
+        description="Whether a rollout must begin with a mirror step: copies of requests before the first users.",
+    )
+    guardrails: Annotated[
+        tuple[MetricName, ...], Field(max_length=20, json_schema_extra={"x-kubernetes-list-type": "set"})
+    ] = Field(default=(), description="Metrics that every rollout and experiment must have as a Guardrail.")
+    min_hold: Duration = Field(
+        default=Duration("0s"), description="The least that a rollout's steps with users hold, all together."
+    )
+    min_runtime: Duration = Field(
+        default=Duration("0s"), description="The least `minRuntime` of an experiment, an A/A test apart."
+    )
+
+
 class Reviews(SpecModel):
     """How experiments are reviewed, and what it takes to act against a recommendation."""
 
@@ -225,6 +252,10 @@ class Policy(SpecModel):
         default=SliceShare("5%"), description="The most that a candidate may hold before its gates are met."
     )
     gates: Gates = Field(default_factory=Gates, description="What every candidate needs to hold more than that.")
+    evaluation: EvaluationPolicy = Field(
+        default_factory=EvaluationPolicy,
+        description="What a rollout and an experiment must go through: what lacks it gets no users.",
+    )
     reviews: Reviews = Field(default_factory=Reviews, description="How experiments and overrides are reviewed.")
     ship_validity: PositiveDuration = Field(
         default=PositiveDuration("30d"), description="How long the Ship decision of an experiment opens gates."

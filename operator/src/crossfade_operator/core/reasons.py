@@ -65,6 +65,10 @@ class Reason(Explained):
         "GateNotMet",
         "A gate keeps the candidate at `policy.unprovenSlice`; the message says what is missing.",
     )
+    POLICY_NOT_MET = (
+        "PolicyNotMet",
+        "The endpoint's `policy.evaluation` asks for more than this rollout does; the message says what to add.",
+    )
     CANDIDATE_UNREADY = "CandidateUnready", "The candidate lost its ready pods; its users are answered by stable."
 
     # Ends

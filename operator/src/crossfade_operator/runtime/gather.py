@@ -24,6 +24,7 @@ from crossfade_operator.core.modeldigest import MixedImages, model_digest
 from crossfade_operator.core.planning import BUILT_IN, MetricMissing, plan_for
 from crossfade_operator.core.pods import is_ready, pods_of
 from crossfade_operator.core.revision import revision_of
+from crossfade_operator.core.rollout import policy
 from crossfade_operator.core.rollout.checks import step_index
 from crossfade_operator.core.rollout.records import number_of
 from crossfade_operator.core.rollout.view import Routes, View
@@ -291,7 +292,11 @@ def _with_plan(world: World, view: View, endpoint: EndpointView | None) -> View:
     candidate = view.status.candidate
     if endpoint is None or candidate is None or candidate.stage is Stage.WITHDRAWING:
         return view
-    view = replace(view, no_room=no_room(endpoint, _wanted(view.spec, candidate)))
+    view = replace(
+        view,
+        no_room=no_room(endpoint, _wanted(view.spec, candidate)),
+        policy_problem=policy.lacks(view, endpoint.spec.policy.evaluation),
+    )
     own = {name: MetricSpec.model_validate(obj["spec"]) for name, obj in world.metrics.items()}
     try:
         return replace(view, plan=plan_for(endpoint.name, endpoint.spec, view.spec, own))

@@ -29,6 +29,7 @@ def test_a_unit_is_enough() -> None:
             "coolDown": "24h",
             "unprovenSlice": "5%",
             "gates": {"experiment": "NotRequired", "approvals": 0},
+            "evaluation": {"mirror": "NotRequired", "guardrails": [], "minHold": "0s", "minRuntime": "0s"},
             "reviews": {
                 "approvals": 0,
                 "ownApproval": "DoesNotCount",
@@ -65,6 +66,7 @@ def test_what_is_written_comes_out_as_it_was_written() -> None:
             "coolDown": "7d",
             "unprovenSlice": "1%",
             "gates": {"experiment": "Required", "approvals": 2},
+            "evaluation": {"mirror": "Required", "guardrails": ["plays"], "minHold": "2h", "minRuntime": "14d"},
             "reviews": {"approvals": 1, "ownApproval": "Counts", "overrideApprovals": 2, "deliberation": "2d"},
             "shipValidity": "14d",
             "retention": "3650d",

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from crossfade_operator.api.decision import MOST_DUE
+from crossfade_operator.api.experiment import ExperimentType
 from crossfade_operator.api.experiment_design import Method
+from crossfade_operator.api.experiment_status import MetricRole
 from crossfade_operator.api.modelendpoint_status import LedgerArm
 from crossfade_operator.core.experiment import reviews
 from crossfade_operator.core.experiment.planning import CONTROL_OF_MOCK, unmocked
@@ -35,6 +37,7 @@ def _obstacles(view: View) -> Iterator[str]:
         yield "spec.decision is set before there is anything to decide; remove it"
     yield from view.metric_problems
     yield from (seen.problem for _, seen in sorted(view.arms.items()) if seen.template is None and seen.problem)
+    yield from _policy(view)
     yield from _growing(view)
     yield from _without_mock(view)
     yield from _refused_plan(view)
@@ -62,6 +65,22 @@ def _no_room(view: View, endpoint: EndpointSeen) -> Iterator[str]:
             f"a slice of {percent(wanted)} does not fit: {holders or 'nobody else holds any'}, "
             f"{policy.stable_floor} is stable's floor, experiments may hold {policy.max_experiment_slice} together, "
             f"{percent(max(min(free, left), 0))} is free; ask for less or wait"
+        )
+
+
+def _policy(view: View) -> Iterator[str]:
+    """What the endpoint asks of every experiment. An A/A test tries nothing on anybody."""
+    if view.spec.type is ExperimentType.AA:
+        return
+    design, asked = view.spec.design, view.policy.evaluation
+    guarded = {use.metric.split("@")[0] for use in design.metrics if use.role is MetricRole.GUARDRAIL}
+    if missing := [name for name in asked.guardrails if name not in guarded]:
+        names = ", ".join(missing)
+        yield f"policy.evaluation.guardrails of the endpoint: give {names} the role Guardrail in design.metrics"
+    if design.min_runtime < asked.min_runtime:
+        yield (
+            f"policy.evaluation.minRuntime of the endpoint: let the experiment run for {asked.min_runtime} at least "
+            f"(design.minRuntime), not {design.min_runtime}"
         )
 
 

@@ -139,6 +139,11 @@ def _cannot_judge(view: View, candidate: Candidate) -> Finding | None:
     return Finding(Reason(candidate.reason), candidate.message or Reason(candidate.reason).sentence)
 
 
+def policy_asks_for_more(view: View, candidate: Candidate) -> Finding | None:
+    """What every rollout of this endpoint does and this one does not."""
+    return Finding(Reason.POLICY_NOT_MET, view.policy_problem) if view.policy_problem else None
+
+
 def _hold_is_running(view: View, candidate: Candidate) -> Finding | None:
     ends = hold_ends_at(view, candidate)
     if ends is not None and view.now >= ends:
@@ -215,6 +220,7 @@ WAITS: tuple[Check, ...] = (
     _is_paused,
     _cannot_judge,
     _gate_has_closed_behind_it,
+    policy_asks_for_more,
     _hold_is_running,
     _requests_are_too_few,
     _proof_is_missing,

@@ -152,7 +152,13 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
         Phase.PROGRESSING: frozenset({Reason.CANDIDATE_STARTING}),
         Phase.PAUSED: frozenset({Reason.PAUSED}),
         Phase.HOLDING: frozenset(
-            {Reason.CONTRACT_BROKEN, Reason.NO_FREE_POSITIONS, Reason.DECISION_NOT_RECORDED, Reason.GATE_NOT_MET}
+            {
+                Reason.CONTRACT_BROKEN,
+                Reason.NO_FREE_POSITIONS,
+                Reason.DECISION_NOT_RECORDED,
+                Reason.GATE_NOT_MET,
+                Reason.POLICY_NOT_MET,
+            }
         ),
         Phase.REFUSED: frozenset({Reason.INVALID_TEMPLATE}),
     },
@@ -175,6 +181,7 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
                 Reason.INSUFFICIENT_DATA,
                 Reason.INCONCLUSIVE,
                 Reason.GATE_NOT_MET,
+                Reason.POLICY_NOT_MET,
                 Reason.NO_FREE_POSITIONS,
                 Reason.DECISION_NOT_RECORDED,
             }
@@ -205,6 +212,7 @@ REQUESTS_REFUSED: Reasons = frozenset(
         Reason.EVIDENCE_OF_HARM,
         Reason.DECISION_NOT_RECORDED,
         Reason.GATE_NOT_MET,
+        Reason.POLICY_NOT_MET,
         Reason.NOT_APPROVED,
         Reason.NO_REASON_GIVEN,
         Reason.REVIEWS_OVERDUE,

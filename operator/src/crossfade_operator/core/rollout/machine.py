@@ -106,7 +106,7 @@ def _leave_starting(view: View, turn: Turn) -> Turn:
     if candidate.restore:
         return moves.promote(view, turn, Action.RESTORE, Reason.RESTORED)
     gate = checks.gate_before(view, checks.next_positions(view, candidate))
-    if view.plan_problem or view.no_room or gate:
+    if view.plan_problem or view.policy_problem or view.no_room or gate:
         return turn
     return moves.first_slice(view, turn)
 

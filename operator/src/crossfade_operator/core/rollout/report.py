@@ -132,6 +132,8 @@ def _starting(view: View, turn: Turn) -> Shown:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if pods.all_ready and view.plan_problem:
         return Shown(Phase.HOLDING, Reason.CONTRACT_BROKEN, view.plan_problem)
+    if pods.all_ready and view.policy_problem:
+        return Shown(Phase.HOLDING, Reason.POLICY_NOT_MET, view.policy_problem)
     if pods.all_ready and view.no_room:
         return Shown(Phase.HOLDING, Reason.NO_FREE_POSITIONS, view.no_room)
     gate = checks.gate_before(view, checks.next_positions(view, candidate))

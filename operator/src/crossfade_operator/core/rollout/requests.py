@@ -123,8 +123,9 @@ def _against_the_evidence(view: View, candidate: Candidate, request: Request) ->
     """What no approval overtakes. A look that found harm comes before a request that had not seen it."""
     if candidate.verdict is Verdict.HARMFUL:
         return Reason.EVIDENCE_OF_HARM, "not promoted: this look found harm"
-    gate = checks.gate_before(view, POSITIONS if request.full else checks.next_positions(view, candidate))
-    return (gate.reason, f"not promoted: {gate.message}") if gate else None
+    wanted = POSITIONS if request.full else checks.next_positions(view, candidate)
+    finding = checks.gate_before(view, wanted) or checks.policy_asks_for_more(view, candidate)
+    return (finding.reason, f"not promoted: {finding.message}") if finding else None
 
 
 def _approve(view: View, turn: Turn, candidate: Candidate) -> Turn:

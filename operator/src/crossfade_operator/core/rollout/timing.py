@@ -25,7 +25,7 @@ def _moments(view: View) -> Iterator[datetime]:
     for entry in status.retiring:
         if entry.delete_at is not None:
             yield entry.delete_at
-    if view.refusals or view.plan_problem or view.no_room or view.unrecorded or view.unmet_gate:
+    if any((view.refusals, view.plan_problem, view.policy_problem, view.no_room, view.unrecorded, view.unmet_gate)):
         yield view.now + RETRY
     if candidate is None:
         return

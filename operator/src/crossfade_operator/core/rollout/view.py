@@ -88,6 +88,8 @@ class View:
     """The analysis as the specs say it now; a candidate keeps the one it started with."""
     plan_problem: str | None = None
     """Why the analysis cannot be planned (a Metric that does not exist)."""
+    policy_problem: str | None = None
+    """What the endpoint's policy asks of every rollout and this one lacks: it gets no users, or no more."""
     evaluation: Evaluation | Unavailable | None = None
     """The answer to a look that was due, or None when none was."""
     recorded: int = 0

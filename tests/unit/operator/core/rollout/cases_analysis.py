@@ -186,6 +186,12 @@ ANALYSES = (
         says="gate experiment x",
     ),
     Case(
+        "a policy that asks for more since keeps a proven candidate where it is",
+        view(ANALYZING, evaluation=PROVEN, policy_problem="policy.evaluation.minHold of the endpoint: hold longer"),
+        "Holding PolicyNotMet",
+        says="hold longer",
+    ),
+    Case(
         "up to the unproven slice no gate is asked",
         view(ANALYZING, evaluation=PROVEN, unmet_gate="gate experiment x", unproven_positions=100),
         "Progressing ShiftingTraffic",

@@ -176,6 +176,12 @@ STARTS = (
         "Progressing ShiftingTraffic",
         "Promote FirstRevision",
     ),
+    Case(
+        "a candidate whose way is not the endpoint's gets no first slice",
+        view(STARTING, policy_problem="policy.evaluation.mirror of the endpoint: begin with a step"),
+        "Holding PolicyNotMet",
+        says="policy.evaluation.mirror",
+    ),
     Case("a paused candidate gets no first slice", view(STARTING, spec=spec(paused=True)), "Paused Paused"),
     Case(
         "a metric that does not exist holds the first slice back",

@@ -213,4 +213,10 @@ REQUESTS = (
         "Holding GateNotMet",
         told=("GateNotMet",),
     ),
+    Case(
+        "promote off the endpoint's way is refused",
+        asked("promote", policy_problem="policy.evaluation.mirror of the endpoint: begin with a step"),
+        "Holding PolicyNotMet",
+        told=("PolicyNotMet",),
+    ),
 )

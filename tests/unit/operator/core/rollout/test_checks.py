@@ -115,6 +115,7 @@ ALL_WAITS = [
     pytest.param(
         candidate(), {"unmet_gate": "gate x", "unproven_positions": 99}, "GateNotMet", None, id="a gate is before it"
     ),
+    pytest.param(candidate(), {"policy_problem": "hold longer"}, "PolicyNotMet", None, id="the policy asks for more"),
     pytest.param(candidate(step_started_at=NOW - MINUTE), {}, "Analyzing", NOW + 9 * MINUTE, id="the hold is running"),
     pytest.param(
         candidate(requests=candidate(Stage.SHIFTING).requests), {}, "InsufficientData", None, id="too few requests"
