@@ -93,7 +93,8 @@ async def test_a_rollout_that_leaves_the_endpoints_way_gets_no_users_until_it_fo
     world.apply(rollout("v2", steps=[copies, *STEPS], analysis={"metrics": metrics}))
     await world.run(until=lambda: "minHold" in (world.status.message or ""))
     assert "hold for 5m together, not 0:03:00" in (world.status.message or "")
-    assert slices(world) == []
+    assert (world.status.phase, world.status.candidate, slices(world)) == ("Refused", None, [])
+    assert set(world.deployed()) == {revision("v1")}, "nothing is brought up for it"
     world.apply(rollout("v2", steps=[copies, *STEPS[:2], {**STEPS[2], "hold": "3m"}], analysis={"metrics": metrics}))
     await world.until_phase("Promoted")
     assert world.status.stable_revision == revision("v2")

@@ -254,7 +254,7 @@ class Policy(SpecModel):
     gates: Gates = Field(default_factory=Gates, description="What every candidate needs to hold more than that.")
     evaluation: EvaluationPolicy = Field(
         default_factory=EvaluationPolicy,
-        description="What a rollout and an experiment must go through: what lacks it gets no users.",
+        description="What every rollout and experiment must go through: one that does less does not start.",
     )
     reviews: Reviews = Field(default_factory=Reviews, description="How experiments and overrides are reviewed.")
     ship_validity: PositiveDuration = Field(

@@ -237,7 +237,11 @@ def _with_opinions(world: World, view: View, endpoint: ModelEndpointSpec, rollou
         rationale=annotations.get(RATIONALE),
     )
     unclear = _unclear(world, view, rollout)
-    return replace(view, unmet_gate=opinions.unmet_gate(view, endpoint, world.key.endpoint, world.gating, unclear))
+    return replace(
+        view,
+        unmet_gate=opinions.unmet_gate(view, endpoint, world.key.endpoint, world.gating, unclear),
+        policy_problem=policy.lacks(view, endpoint.policy.evaluation),
+    )
 
 
 def _with_pods(world: World, view: View, rollout: Obj) -> View:
@@ -292,11 +296,7 @@ def _with_plan(world: World, view: View, endpoint: EndpointView | None) -> View:
     candidate = view.status.candidate
     if endpoint is None or candidate is None or candidate.stage is Stage.WITHDRAWING:
         return view
-    view = replace(
-        view,
-        no_room=no_room(endpoint, _wanted(view.spec, candidate)),
-        policy_problem=policy.lacks(view, endpoint.spec.policy.evaluation),
-    )
+    view = replace(view, no_room=no_room(endpoint, _wanted(view.spec, candidate)))
     own = {name: MetricSpec.model_validate(obj["spec"]) for name, obj in world.metrics.items()}
     try:
         return replace(view, plan=plan_for(endpoint.name, endpoint.spec, view.spec, own))

@@ -135,6 +135,7 @@ SHOWN: Mapping[Stage | None, Mapping[Phase, Reasons]] = {
         Phase.PROGRESSING: frozenset({Reason.SHIFTING_TRAFFIC}),
         Phase.PAUSED: frozenset({Reason.PAUSED}),
         Phase.HOLDING: frozenset({Reason.DECISION_NOT_RECORDED}),
+        Phase.REFUSED: frozenset({Reason.POLICY_NOT_MET}),
         Phase.PROMOTED: frozenset(
             {
                 Reason.FIRST_REVISION,

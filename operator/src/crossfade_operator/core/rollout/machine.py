@@ -59,7 +59,7 @@ def _follow_template(view: View, turn: Turn) -> Turn:
 
 
 def _start_if_new(view: View, turn: Turn) -> Turn:
-    if view.spec.paused or view.unrecorded:
+    if view.spec.paused or view.unrecorded or view.policy_problem:
         return turn
     if view.target in (turn.status.stable_revision, turn.status.failed_revision):
         return turn

@@ -20,12 +20,7 @@ from crossfade_operator.core.slices import percent
 
 def start(view: View, turn: Turn, reason: Reason, *, on: Grounds = BY_RULE) -> Turn:
     """Bring up the pods of the target revision. It has no users yet."""
-    status = turn.status
-    restore = (
-        status.previous_revision == view.target
-        and status.previous_until is not None
-        and view.now < status.previous_until
-    )
+    status, restore = turn.status, view.restores
     candidate = Candidate(
         revision=view.target,
         attempt=status.attempts + 1,

@@ -11,9 +11,11 @@ from crossfade_operator.core.rollout.view import View
 
 
 def lacks(view: View, policy: EvaluationPolicy) -> str | None:
-    """What is missing of a candidate's way; None when nothing is, and for one that is not evaluated at all."""
-    candidate = view.status.candidate
-    if candidate is None or candidate.restore or view.status.stable_revision is None:
+    """What is missing of the way of the candidate, or of the target before it is one; None when nothing is, and for
+    revisions that are not evaluated at all: the first one, and one that comes back."""
+    status, candidate = view.status, view.status.candidate
+    comes_back = candidate.restore if candidate else view.restores or view.target == status.stable_revision
+    if comes_back or status.stable_revision is None:
         return None
     return next((finding for check in _CHECKS if (finding := check(view, policy))), None)
 
@@ -37,7 +39,8 @@ def _guardrails(view: View, policy: EvaluationPolicy) -> str | None:
         return None
     return (
         f"policy.evaluation.guardrails of the endpoint: give {', '.join(missing)} the role Guardrail in "
-        "strategy.analysis.metrics" + ("; this attempt is judged without, so abort and retry it then" if pinned else "")
+        "strategy.analysis.metrics"
+        + ("; this attempt is judged without: abort it, add them and retry" if pinned else "")
     )
 
 

@@ -43,6 +43,8 @@ def finish(view: View, turn: Turn) -> Turn:
         selector=f"crossfade.dev/rollout={view.name},crossfade.dev/component=revision",
     )
     turn = _tell_of_refusals(view, turn)
+    if shown.phase is Phase.REFUSED and not candidate and status.reason != shown.reason:
+        turn = turn.say(records.event(view, shown.reason, shown.message, warning=True))
     return turn.set(conditions=_conditions(view, turn, shown))
 
 
@@ -75,6 +77,8 @@ def _without_candidate(view: View, turn: Turn) -> Shown:
         return Shown(Phase.PAUSED, Reason.PAUSED)
     if view.unrecorded:
         return Shown(Phase.HOLDING, Reason.DECISION_NOT_RECORDED, view.unrecorded)
+    if view.policy_problem:
+        return Shown(Phase.REFUSED, Reason.POLICY_NOT_MET, view.policy_problem)
     if status.stable_revision is None:
         return Shown(Phase.PENDING, Reason.FIRST_REVISION_STARTING)
     settled = view.routes.confirmed and view.routes.stable == status.stable_revision

@@ -80,6 +80,8 @@ def _retry(view: View, turn: Turn, request: Request) -> Turn:
         return _refuse(view, turn, Reason.OTHER_REVISION)
     if view.unrecorded:
         return _refuse(view, turn, Reason.DECISION_NOT_RECORDED, _not_on_record(view.unrecorded))
+    if view.policy_problem:
+        return _refuse(view, turn, Reason.POLICY_NOT_MET, view.policy_problem)
     return start(view, turn.set(failed_revision=None), Reason.RETRY_REQUESTED, on=_signed(view, "retry"))
 
 

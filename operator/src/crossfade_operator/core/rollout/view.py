@@ -89,7 +89,7 @@ class View:
     plan_problem: str | None = None
     """Why the analysis cannot be planned (a Metric that does not exist)."""
     policy_problem: str | None = None
-    """What the endpoint's policy asks of every rollout and this one lacks: it gets no users, or no more."""
+    """What the endpoint's policy asks of every rollout and this one lacks: it does not start, or gets no more users."""
     evaluation: Evaluation | Unavailable | None = None
     """The answer to a look that was due, or None when none was."""
     recorded: int = 0
@@ -121,6 +121,12 @@ class View:
     """The decisions that waited for a review afterwards and have one by another person."""
     requests: Mapping[str, str] = field(default_factory=dict)
     """Tokens of the annotations `crossfade.dev/promote|abort|retry`."""
+
+    @property
+    def restores(self) -> bool:
+        """Whether the target was stable a moment ago: it comes back without steps."""
+        until = self.status.previous_until
+        return self.status.previous_revision == self.target and until is not None and self.now < until
 
     def pods_of(self, revision: str | None) -> Pods:
         return self.pods.get(revision, Pods()) if revision else Pods()

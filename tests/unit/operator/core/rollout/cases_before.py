@@ -37,6 +37,13 @@ from tests.unit.operator.core.rollout.views import (
 )
 
 AT_REST = (
+    Case(
+        "a template whose rollout is not the endpoint's way is refused before anything is brought up",
+        view(policy_problem="policy.evaluation.mirror of the endpoint: begin with a step"),
+        "Refused PolicyNotMet",
+        says="begin with a step",
+        told=("PolicyNotMet",),
+    ),
     Case("a new template starts a candidate", view(), "Progressing CandidateStarting", "Start NewTemplate"),
     Case(
         "nothing is decided without an endpoint",
@@ -49,6 +56,7 @@ AT_REST = (
         view(claimed_by="first"),
         "Refused EndpointClaimed",
         says="'first' holds the endpoint",
+        told=("EndpointClaimed",),
     ),
     Case(
         "a promotion that is not on record is held back",

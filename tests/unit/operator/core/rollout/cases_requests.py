@@ -122,6 +122,16 @@ REQUESTS = (
         told=("NothingToRetry",),
     ),
     Case(
+        "retry off the endpoint's way is refused",
+        view(
+            status=status(**DECLINED, decisions=decided(Action.ROLLBACK, "AbortRequested")),
+            requests={"retry": "now"},
+            policy_problem="policy.evaluation.mirror of the endpoint: begin with a step",
+        ),
+        "RolledBack AbortRequested",
+        told=("PolicyNotMet",),
+    ),
+    Case(
         "retry of another revision is refused",
         view(
             status=status(**DECLINED, decisions=decided(Action.ROLLBACK, "AbortRequested")),

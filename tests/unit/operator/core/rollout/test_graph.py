@@ -67,6 +67,7 @@ def test_the_phases_of_one_turn_later() -> None:
         Phase.PROGRESSING,
         Phase.PAUSED,
         Phase.HOLDING,
+        Phase.REFUSED,
         Phase.PROMOTED,
     }
     assert Phase.PROMOTED not in phases_after(Stage.SHIFTING, Phase.PROGRESSING)

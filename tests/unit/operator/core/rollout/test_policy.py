@@ -10,7 +10,17 @@ from crossfade_operator.api.modelendpoint import EvaluationPolicy
 from crossfade_operator.api.modelrollout_status import Stage
 from crossfade_operator.core.rollout.policy import lacks
 from crossfade_operator.core.rollout.view import View
-from tests.unit.operator.core.rollout.views import candidate, first_step, spec, status, view
+from tests.unit.operator.core.rollout.views import (
+    CANDIDATE,
+    MINUTE,
+    NOW,
+    STABLE,
+    candidate,
+    first_step,
+    spec,
+    status,
+    view,
+)
 
 STARTING = candidate(Stage.STARTING)
 
@@ -29,6 +39,7 @@ def judged_by(**roles: str) -> View:
     ("seen", "policy", "says"),
     [
         pytest.param(view(STARTING), asks(), None, id="nothing is asked"),
+        pytest.param(view(), asks(mirror="Required"), "begin with a step", id="not even started"),
         pytest.param(view(STARTING), asks(mirror="Required"), "begin with a step that has mirror", id="no copies"),
         pytest.param(
             view(STARTING, spec=spec(steps=first_step(mirror=True))), asks(mirror="Required"), None, id="copies first"
@@ -43,7 +54,7 @@ def judged_by(**roles: str) -> View:
         pytest.param(
             judged_by(error_rate="Guardrail", plays="Deterioration"),
             asks(guardrails=["plays"]),
-            "this attempt is judged without, so abort and retry",
+            "this attempt is judged without: abort it",
             id="the attempt began without",
         ),
         pytest.param(judged_by(plays="Guardrail"), asks(guardrails=["plays"]), None, id="the attempt began with it"),
@@ -68,10 +79,19 @@ EVERYTHING = asks(mirror="Required", guardrails=["plays"], minHold="100d")
 @pytest.mark.parametrize(
     "seen",
     [
-        pytest.param(view(), id="no candidate"),
-        pytest.param(view(status=status(STARTING, stable_revision=None)), id="the first revision"),
+        pytest.param(view(target=STABLE), id="the stable template"),
+        pytest.param(view(status=status(None, stable_revision=None)), id="the first revision"),
+        pytest.param(view(status=status(STARTING, stable_revision=None)), id="the first revision, on its way"),
+        pytest.param(
+            view(status=status(None, previous_revision=CANDIDATE, previous_until=NOW + MINUTE)), id="what may come back"
+        ),
         pytest.param(view(candidate(Stage.STARTING, restore=True)), id="the way back"),
     ],
 )
 def test_nothing_is_asked_of_what_is_not_evaluated(seen: View) -> None:
     assert lacks(seen, EVERYTHING) is None
+
+
+def test_what_may_no_longer_come_back_is_evaluated_as_any_other() -> None:
+    late = view(status=status(None, previous_revision=CANDIDATE, previous_until=NOW))
+    assert lacks(late, EVERYTHING) is not None
