@@ -1,4 +1,4 @@
-"""`crossfade-analyzer`: serve, migrate, verify, export, dump, backup, restore, openapi."""
+"""`crossfade-analyzer`: serve, migrate, verify, export, dump, backup, restore, archive, openapi."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 import logging
 import os
 import sys
-import time
+import time as clock
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     restore = verbs.add_parser("restore", help="add a backup's entries to the store, checking every chain")
     restore.add_argument("file", metavar="FILE", type=Path)
     restore.set_defaults(run=commands.restore)
+    archive = verbs.add_parser("archive", help="move evidence that is at rest since a day from the store to one file")
+    archive.add_argument("file", metavar="FILE", type=Path)
+    archive.add_argument("--before", metavar="DAY", type=_day, required=True, help="such as 2026-01-31, UTC")
+    archive.set_defaults(run=commands.archive)
     verbs.add_parser("openapi", help="print the HTTP API's OpenAPI document").set_defaults(run=_openapi)
     return parser
+
+
+def _day(text: str) -> datetime:
+    """The beginning of a day, UTC."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time.min, UTC)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be a day such as 2026-01-31, not {text!r}") from error
 
 
 def _serve(_: argparse.Namespace) -> int:
@@ -95,7 +108,7 @@ def _service(chosen: Settings, store: Evidence) -> FastAPI:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return clock.time_ns() // 1_000_000
 
 
 def _migrate(_: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from crossfade_analyzer.contract import Verification
@@ -88,6 +89,24 @@ def restore(options: argparse.Namespace) -> int:
     except BackupFailed as error:
         raise Failed(str(error)) from error
     print(f"{done.added} of {done.entries} entries of {done.subjects} subjects were missing and are restored")
+    return 0
+
+
+def archive(options: argparse.Namespace) -> int:
+    from crossfade_analyzer.store.archive import archive as move
+    from crossfade_analyzer.store.backup import BackupFailed
+
+    try:
+        done = move(_store(), options.file, options.before, datetime.now(UTC))
+    except BackupFailed as error:
+        raise Failed(str(error)) from error
+    if not done.subjects:
+        print(f"every subject was added to since {options.before:%Y-%m-%d}: nothing is archived")
+        return 0
+    print(
+        f"{done.entries} entries of {done.subjects} subjects, every chain checked, are in {options.file} and no longer "
+        "in the store; keep the file: decisions about them verify again once it is restored"
+    )
     return 0
 
 

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from crossfade_analyzer.snapshots import Entry, Kind, link
+from crossfade_analyzer.store.archive import archive
 from crossfade_analyzer.store.backup import backup, restore
 from crossfade_analyzer.store.evidence import AppendedMeanwhile, Evidence
 from dev.cluster import packages
@@ -155,6 +157,24 @@ def test_a_backup_of_postgresql_is_restored_into_sqlite_and_back(store: Evidence
     assert restore(store, tmp_path / "more.db").added == 3
     assert list(store.chain("only-in-sqlite")) == more
     sqlite.close()
+
+
+def test_old_evidence_is_archived_and_comes_back(store: Evidence, url: str, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    long_ago = now - timedelta(days=100)
+    for entry in chain("at-rest", 250):
+        store.append(entry, long_ago.isoformat())
+    for entry in chain("goes-on", 2):
+        store.append(entry)
+    done = archive(store, tmp_path / "archive.db", now - timedelta(days=50), now)
+    assert (done.subjects, done.entries) == (1, 251)
+    assert not list(store.chain("at-rest"))
+    assert len(list(store.chain("goes-on"))) == 3
+    engine = sa.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM entries"))
+    engine.dispose()
+    assert restore(store, tmp_path / "archive.db").added == 251
 
 
 def test_an_experiments_entries_are_taken(store: Evidence) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crossfade_analyzer.__main__ import main
+from crossfade_analyzer.store.evidence import Evidence
 from tests.fakes.experiments import ERRORS, PLAYS, SUBJECT, mock
 from tests.scenario.analyzer.experiments.conftest import Dry
 
@@ -64,6 +65,29 @@ def test_the_store_is_backed_up_and_restored(
     assert "13 of 13 entries of 1 subjects were missing and are restored" in out
     assert "0 of 13 entries" in out
     assert main(["restore", str(tmp_path / "absent")]) == 2
+
+
+def test_what_is_at_rest_is_archived(
+    judged: Dry, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "archive.db")
+    assert main(["archive", path, "--before", "2000-01-01"]) == 0
+    assert "every subject was added to since 2000-01-01: nothing is archived" in capsys.readouterr().out
+    assert main(["archive", path, "--before", "2999-01-01"]) == 2
+    assert "less than 30 days ago" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["archive", path, "--before", "yesterday"])
+    assert "must be a day such as 2026-01-31, not 'yesterday'" in capsys.readouterr().err
+    old = Evidence(f"sqlite:///{tmp_path / 'old.db'}")
+    old.migrate()
+    for entry in judged.store.dump():
+        old.append(entry, "2020-01-01T00:00:00+00:00")
+    old.close()
+    monkeypatch.setenv("CROSSFADE_STORE_URL", f"sqlite:///{tmp_path / 'old.db'}")
+    assert main(["archive", path, "--before", "2020-01-02"]) == 0
+    assert f"13 entries of 1 subjects, every chain checked, are in {path}" in capsys.readouterr().out
+    assert main(["restore", path]) == 0
+    assert "13 of 13 entries" in capsys.readouterr().out
 
 
 def test_entries_are_dumped_line_by_line(judged: Dry, capsys: pytest.CaptureFixture[str]) -> None:

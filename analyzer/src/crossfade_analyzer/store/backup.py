@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +30,19 @@ class Copied:
 
 def backup(store: Evidence, path: Path) -> Copied:
     """Write a consistent copy while the store is in use. The file appears whole or not at all."""
+    return written(path, store.copy_to)
+
+
+def written(path: Path, copy: Callable[[Path], None]) -> Copied:
+    """Let `copy` write a file, check every chain of it, and only then give it its name."""
     if path.exists():
         raise BackupFailed(f"{path} exists already; backups are never overwritten: give another name")
+    if not path.parent.is_dir():
+        raise BackupFailed(f"{path} cannot be written: there is no directory {path.parent}; make it")
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     try:
-        store.copy_to(partial)
+        copy(partial)
         copied = check(partial)
         partial.rename(path)
     except (OSError, sqlite3.Error) as error:

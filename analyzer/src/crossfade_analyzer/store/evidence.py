@@ -1,10 +1,11 @@
-"""The evidence store: entries are appended, never changed or deleted; the database itself refuses both."""
+"""The evidence store: entries are appended, never changed, and leave it as whole subjects only, when these are
+archived; the database itself refuses everything else."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -132,13 +133,14 @@ class Evidence:
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
-    def copy_to(self, path: Path) -> None:
-        """Copy all entries as they are now into a new SQLite store at `path`, while this one is in use."""
+    def copy_to(self, path: Path, subjects: Collection[str] | None = None) -> None:
+        """Copy the entries of some subjects, or of all, as they are now into a new SQLite store at `path`, while this
+        one is in use."""
         try:
-            if self._url.get_backend_name() == "sqlite":
+            if subjects is None and self._url.get_backend_name() == "sqlite":
                 self._copy_online(path)
             else:
-                self._copy_entries(path)
+                self._copy_entries(path, subjects)
             with contextlib.closing(sqlite3.connect(path)) as made:
                 made.execute("PRAGMA journal_mode=DELETE")  # one file, also while it is read
         except SQLAlchemyError as error:
@@ -150,14 +152,17 @@ class Evidence:
             driver: Any = connection.connection.driver_connection
             driver.backup(target)
 
-    def _copy_entries(self, path: Path) -> None:
-        """One snapshot of another database, entry by entry."""
+    def _copy_entries(self, path: Path, subjects: Collection[str] | None) -> None:
+        """One snapshot of the database, entry by entry."""
         target = Evidence(f"sqlite:///{path.absolute()}")
         target.migrate()
         rows = sa.select(entries).order_by(entries.c.subject, entries.c.seq)
+        if subjects is not None:
+            rows = rows.where(entries.c.subject.in_(subjects))
+        isolation = "SERIALIZABLE" if self._url.get_backend_name() == "sqlite" else "REPEATABLE READ"
         try:
             with (
-                self._engine.connect().execution_options(isolation_level="REPEATABLE READ", yield_per=_PAGE) as source,
+                self._engine.connect().execution_options(isolation_level=isolation, yield_per=_PAGE) as source,
                 target._engine.begin() as sink,
             ):
                 for row in source.execute(rows):
@@ -167,10 +172,31 @@ class Evidence:
 
     def subjects(self) -> list[str]:
         """Every subject, sorted."""
-        query = sa.select(entries.c.subject).where(entries.c.seq == 0).order_by(entries.c.subject)
+        return self._names(sa.select(entries.c.subject).where(entries.c.seq == 0).order_by(entries.c.subject))
+
+    def _names(self, query: sa.Select[Any]) -> list[str]:
         try:
             with self._engine.connect() as connection:
-                return [row[0] for row in connection.execute(query)]
+                return list(connection.execute(query).scalars())
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def at_rest_since(self, before: datetime) -> list[str]:
+        """The subjects to which nothing was added at `before` or later, sorted."""
+        return self._names(_at_rest(before).order_by(entries.c.subject))
+
+    def take_out(self, subjects: Collection[str], before: datetime) -> None:
+        """Remove whole subjects, all or none: only those to which nothing was added at `before` or later.
+
+        The one way for an entry to leave the store. Its guards are put aside for this transaction alone.
+        """
+        try:
+            with self._engine.connect() as connection:
+                _lock(connection)
+                with _guards_put_aside(connection):
+                    at_rest = _at_rest(before).where(entries.c.subject.in_(subjects))
+                    connection.execute(entries.delete().where(entries.c.subject.in_(at_rest)))
+                connection.commit()
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
@@ -238,6 +264,31 @@ def _engine(url: URL, *, read_only: bool = False) -> sa.Engine:
         cursor.close()
 
     return engine
+
+
+def _at_rest(before: datetime) -> sa.Select[Any]:
+    """Subjects whose every entry was recorded before an instant, UTC."""
+    return (
+        sa.select(entries.c.subject)
+        .group_by(entries.c.subject)
+        .having(sa.func.max(entries.c.recorded_at) < before.isoformat())
+    )
+
+
+@contextlib.contextmanager
+def _guards_put_aside(connection: sa.Connection) -> Iterator[None]:
+    """Let entries be deleted; the guards are there again when the transaction ends, whatever becomes of it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("ALTER TABLE entries DISABLE TRIGGER entries_no_change")
+        yield
+        connection.exec_driver_sql("ALTER TABLE entries ENABLE TRIGGER entries_no_change")
+    else:
+        guard = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE name = 'entries_no_delete'"
+        ).scalar_one()
+        connection.exec_driver_sql("DROP TRIGGER entries_no_delete")
+        yield
+        connection.exec_driver_sql(guard)
 
 
 def _lock(connection: sa.Connection) -> None:
