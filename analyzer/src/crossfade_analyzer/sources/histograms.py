@@ -8,7 +8,7 @@ refused instead of being interpolated.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from crossfade_analyzer.contract import Fault, HistogramSource
 from crossfade_analyzer.faults import EvidenceFault
@@ -53,27 +53,30 @@ def counts_all(labels: Mapping[str, str]) -> bool:
     return labels.get("le") == _ALL
 
 
-def as_counters(series: tuple[Series, ...], source: HistogramSource) -> tuple[Series, ...]:
-    """Native histograms as two counters each, told apart by `le` as a classic one's; counters as they are.
+def as_counters(
+    series: Iterable[Series], source: HistogramSource, mine: Callable[[Mapping[str, str]], bool] = lambda labels: True
+) -> tuple[Series, ...]:
+    """Native histograms as counters, told apart by `le` as a classic one's; those of a classic one as they are.
 
-    Raises `EvidenceFault`: not the kind of histogram that the selector names, or a bucket has the bound inside.
+    Only what is `mine` by its labels is counted up to the bound: what others expose may have no such bound. Raises
+    `EvidenceFault`: not the kind of histogram that the selector names, or a bucket of mine has the bound inside.
     """
     if not is_native(source):
-        return series
-    return tuple(counter for one in series for counter in _counters(one, source))
+        return tuple(series)
+    return tuple(counter for one in series for counter in _counters(one, source, within=mine(one.labels)))
 
 
-def _counters(series: Series, source: HistogramSource) -> Iterator[Series]:
+def _counters(series: Series, source: HistogramSource, *, within: bool) -> Iterator[Series]:
     if series.samples:
         raise EvidenceFault(
             Fault.NOT_A_COUNTER,
             f"{described(series.labels)} is no native histogram; of a classic one give the buckets, "
             f"`{_NAME.sub(lambda name: name[0] + '_bucket', source.histogram)}`",
         )
-    everything = tuple((at, seen.count) for at, seen in series.histograms)
-    within = tuple((at, _within(series, seen, source)) for at, seen in series.histograms)
-    yield Series({**series.labels, "le": _ALL}, everything)
-    yield Series({**series.labels, "le": str(source.above)}, within)
+    yield Series({**series.labels, "le": _ALL}, tuple((at, seen.count) for at, seen in series.histograms))
+    if within:
+        counts = tuple((at, _within(series, seen, source)) for at, seen in series.histograms)
+        yield Series({**series.labels, "le": str(source.above)}, counts)
 
 
 def _within(series: Series, seen: Histogram, source: HistogramSource) -> float:
@@ -120,6 +123,8 @@ def _with(selector: str, matcher: str) -> str:
 
 
 def _spellings(source: HistogramSource) -> set[str]:
-    """The bound as exporters write it: 1, 1.0, 1e+00."""
-    plain, number = format(source.above.normalize(), "f"), float(source.above)
-    return {plain, repr(number), f"{number:g}", f"{number:e}"}
+    """The bound as exporters write it: 2500000, 2500000.0, 2.5e+06."""
+    bound = source.above.normalize()
+    digits = "".join(map(str, bound.as_tuple().digits))
+    mantissa = f"{digits[0]}.{digits[1:]}".rstrip(".")
+    return {format(bound, "f"), repr(float(bound)), f"{mantissa}e{bound.adjusted():+03d}"}

@@ -55,7 +55,7 @@ def _read_histogram(
     ours = keep_ours(arms)
 
     def keep(series: tuple[Series, ...], found: Survey, window: Window) -> tuple[Series, ...]:
-        kept = ours(histograms.as_counters(series, metric), found, window)
+        kept = ours(histograms.as_counters(series, metric, arms.counts), found, window)
         histograms.refuse_without_bound(source, kept, metric, window.end)
         return kept
 
@@ -88,5 +88,5 @@ def _refuse_histograms(series: Iterable[Series]) -> None:
             raise EvidenceFault(
                 Fault.NOT_A_COUNTER,
                 f"{described(one.labels)} is a native histogram, where a counter is needed; "
-                "give it as `histogram`, with the bound `above` which an observation counts",
+                "give it as `histogram`, and as `above` the bound beyond which its observations count",
             )

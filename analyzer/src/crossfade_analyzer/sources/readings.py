@@ -48,6 +48,10 @@ class Arms:
     def bucket(self, labels: Mapping[str, str]) -> int | None:
         return _BUCKET_NAMES.get(labels.get(self.bucket_label, ""))
 
+    def counts(self, labels: Mapping[str, str]) -> bool:
+        """Whether a series is of one of the arms, and of a bucket."""
+        return self.index(labels) is not None and self.bucket(labels) is not None
+
 
 @dataclass(frozen=True)
 class RouterCounts:
@@ -204,9 +208,7 @@ def keep_ours(arms: Arms) -> Keep:
             lost = _label_lost(one.labels, arms)
             if lost and one.samples and one.samples[-1][0] >= _last_scrape_of(one, found, window):
                 raise _relabelled(one.labels, arms)
-        return tuple(
-            one for one in series if arms.index(one.labels) is not None and arms.bucket(one.labels) is not None
-        )
+        return tuple(one for one in series if arms.counts(one.labels))
 
     return keep
 

@@ -75,7 +75,18 @@ def answered(le: str, *, but: str = "", arms: tuple[str, ...] = ("stable", "cand
 
 
 @pytest.mark.parametrize(
-    ("le", "above"), [("0.25", "0.25"), ("1", "1"), ("1.0", "1"), ("1", "1.0"), ("1e-05", "0.00001"), ("0.5", "0.50")]
+    ("le", "above"),
+    [
+        ("0.25", "0.25"),
+        ("1", "1"),
+        ("1.0", "1"),
+        ("1", "1.0"),
+        ("1e-05", "0.00001"),
+        ("2.5e-05", "0.000025"),
+        ("0.5", "0.50"),
+        ("1.234567e+06", "1234567"),
+        ("1e+06", "1000000"),
+    ],
 )
 def test_the_bound_is_found_however_it_is_written(le: str, above: str) -> None:
     prometheus = FakePrometheus()
@@ -108,6 +119,12 @@ def test_a_native_histogram_becomes_two_counters() -> None:
         Series({"__name__": "x", "arm": "stable", "le": "+Inf"}, ((1000, 10.0),)),
         Series({"__name__": "x", "arm": "stable", "le": "0.25"}, ((1000, 6.0),)),
     )
+
+
+def test_what_others_expose_needs_no_bound() -> None:
+    theirs = Series({"__name__": "x", "arm": "other"}, (), ((1000, Histogram(4.0, ((0.125, 0.5, 4.0),))),))
+    (everything,) = histograms.as_counters((theirs,), source("x"), lambda labels: labels["arm"] == "stable")
+    assert histograms.counts_all(everything.labels)
 
 
 def test_a_native_bucket_on_both_sides_of_the_bound_is_refused() -> None:
