@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiohttp import web
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from crossfade_analyzer.contract import (
     VERSION,
@@ -32,9 +32,9 @@ EVERY = 0.2
 async def analyzer_service(analyzer: FakeAnalyzer) -> AsyncIterator[str]:
     """The fake behind the real contract; yields its URL."""
 
-    def answering(question: type[BaseModel], answer: Callable[[Any], Any]) -> Callable[[web.Request], Any]:
+    def answering(question: TypeAdapter[Any], answer: Callable[[Any], Any]) -> Callable[[web.Request], Any]:
         async def handle(request: web.Request) -> web.Response:
-            found = await answer(question.model_validate_json(await request.read()))
+            found = await answer(question.validate_json(await request.read()))
             if isinstance(found, Unavailable):
                 problem = Problem(title="not now", detail=found.message)
                 return web.Response(status=503, text=problem.model_dump_json(by_alias=True))
@@ -44,10 +44,12 @@ async def analyzer_service(analyzer: FakeAnalyzer) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_post(
-        f"/{VERSION}/experiments/evaluations", answering(ExperimentRequest, analyzer.evaluate_experiment)
+        f"/{VERSION}/experiments/evaluations", answering(TypeAdapter(ExperimentRequest), analyzer.evaluate_experiment)
     )
-    app.router.add_post(f"/{VERSION}/experiments/plans", answering(ExperimentPlanRequest, analyzer.plan_experiment))
-    app.router.add_post(f"/{VERSION}/contracts", answering(MetricSource, analyzer.check))
+    app.router.add_post(
+        f"/{VERSION}/experiments/plans", answering(TypeAdapter(ExperimentPlanRequest), analyzer.plan_experiment)
+    )
+    app.router.add_post(f"/{VERSION}/contracts", answering(TypeAdapter(MetricSource), analyzer.check))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
