@@ -45,7 +45,7 @@ async def test_a_design_waits_for_as_many_approvals_as_the_policy_asks_for() -> 
 
 
 async def test_a_design_that_leaves_the_endpoints_way_does_not_start() -> None:
-    world = World(evaluation={"guardrails": ["error-rate", "latency"], "minRuntime": "14m"})
+    world = World(evaluation={"guardrails": ["error-rate", "plays", "latency"], "minRuntime": "14m"})
     world.apply(experiment())
     await world.run(seconds=60)
     assert world.status.phase == "InReview"

@@ -203,7 +203,10 @@ class EvaluationPolicy(SpecModel):
     )
     guardrails: Annotated[
         tuple[MetricName, ...], Field(max_length=20, json_schema_extra={"x-kubernetes-list-type": "set"})
-    ] = Field(default=(), description="Metrics that every rollout and experiment must have as a Guardrail.")
+    ] = Field(
+        default=(),
+        description="Metrics that every rollout must have as a Guardrail, and every experiment as that or as Success.",
+    )
     min_hold: Duration = Field(
         default=Duration("0s"), description="The least that a rollout's steps with users hold, all together."
     )

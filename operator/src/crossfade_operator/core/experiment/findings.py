@@ -16,6 +16,8 @@ from crossfade_operator.core.experiment.view import EndpointSeen, View
 from crossfade_operator.core.slices import POSITIONS, percent
 from crossfade_operator.ports.verdicts import Unavailable
 
+_GUARDS = (MetricRole.GUARDRAIL, MetricRole.SUCCESS)
+
 
 def obstacles(view: View) -> tuple[str, ...]:
     """What keeps the design from being run, reviews aside."""
@@ -69,11 +71,14 @@ def _no_room(view: View, endpoint: EndpointSeen) -> Iterator[str]:
 
 
 def _policy(view: View) -> Iterator[str]:
-    """What the endpoint asks of every experiment. An A/A test tries nothing on anybody."""
+    """What the endpoint asks of every experiment. An A/A test tries nothing on anybody.
+
+    Whoever means to raise a metric guards it too: to ship, it must be shown better.
+    """
     if view.spec.type is ExperimentType.AA:
         return
     design, asked = view.spec.design, view.policy.evaluation
-    guarded = {use.metric.split("@")[0] for use in design.metrics if use.role is MetricRole.GUARDRAIL}
+    guarded = {use.metric.split("@")[0] for use in design.metrics if use.role in _GUARDS}
     if missing := [name for name in asked.guardrails if name not in guarded]:
         names = ", ".join(missing)
         yield f"policy.evaluation.guardrails of the endpoint: give {names} the role Guardrail in design.metrics"
