@@ -73,7 +73,7 @@ def _no_room(view: View, endpoint: EndpointSeen) -> Iterator[str]:
 def _policy(view: View) -> Iterator[str]:
     """What the endpoint asks of every experiment. An A/A test tries nothing on anybody.
 
-    Whoever means to raise a metric guards it too: to ship, it must be shown better.
+    A Success metric is guarded too: shown worse, it ends the experiment.
     """
     if view.spec.type is ExperimentType.AA:
         return
