@@ -1,4 +1,4 @@
-"""What the endpoint's policy asks of every rollout, and this one lacks: pure checks, one sentence with what to add."""
+"""What the endpoint's policy asks of every rollout, and this one lacks: pure checks, each with what to add."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from crossfade_operator.core.rollout.view import View
 
 
 def lacks(view: View, policy: EvaluationPolicy) -> str | None:
-    """What is missing of the way of the candidate, or of the target before it is one; None when nothing is, and for
+    """Everything that is missing of the way of the candidate, or of the target before it is one; None when nothing is, and for
     revisions that are not evaluated at all: the first one, and one that comes back."""
     status, candidate = view.status, view.status.candidate
     comes_back = candidate.restore if candidate else view.restores or view.target == status.stable_revision
     if comes_back or status.stable_revision is None:
         return None
-    return next((finding for check in _CHECKS if (finding := check(view, policy))), None)
+    return "; ".join(finding for check in _CHECKS if (finding := check(view, policy))) or None
 
 
 def _copies_before_users(view: View, policy: EvaluationPolicy) -> str | None:

@@ -73,6 +73,11 @@ def test_what_is_missing_is_said(seen: View, policy: EvaluationPolicy, says: str
     assert (found is None) if says is None else (found is not None and says in found)
 
 
+def test_all_that_is_missing_is_said_at_once() -> None:
+    found = lacks(view(), EVERYTHING) or ""
+    assert all(f"policy.evaluation.{field}" in found for field in ("mirror", "guardrails", "minHold"))
+
+
 EVERYTHING = asks(mirror="Required", guardrails=["plays"], minHold="100d")
 
 
