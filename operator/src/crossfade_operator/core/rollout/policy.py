@@ -11,8 +11,8 @@ from crossfade_operator.core.rollout.view import View
 
 
 def lacks(view: View, policy: EvaluationPolicy) -> str | None:
-    """Everything that is missing of the way of the candidate, or of the target before it is one; None when nothing is, and for
-    revisions that are not evaluated at all: the first one, and one that comes back."""
+    """Everything that the candidate's way is missing, or the target's before it is one; None when that is nothing, and
+    for revisions that are not evaluated at all: the first one, and one that comes back."""
     status, candidate = view.status, view.status.candidate
     comes_back = candidate.restore if candidate else view.restores or view.target == status.stable_revision
     if comes_back or status.stable_revision is None:
