@@ -41,9 +41,12 @@ class Prometheus:
         return Vector(at, tuple((item["metric"], float(item["value"][1])) for item in result))
 
     def steps(self, query: str, start_ms: int, end_ms: int, step_ms: int) -> tuple[Series, ...]:
-        """A query evaluated at start, start + step and so on until end, at most 11,000 times."""
-        names = ("start", "end", "step")
-        times = {name: _seconds(ms) for name, ms in zip(names, (start_ms, end_ms, step_ms), strict=True)}
+        """A query evaluated at start, start + step and so on until end, at most 11,000 times.
+
+        The step is given in milliseconds: Prometheus cuts a step in seconds such as 1.001 to 1,000 ms, and every
+        instant but the first would be another one than was asked for.
+        """
+        times = {"start": _seconds(start_ms), "end": _seconds(end_ms), "step": f"{step_ms}ms"}
         data = self._query("query_range", query=query, **times)
         return tuple(_series(item, start_ms, end_ms) for item in _typed(data, "matrix"))
 
