@@ -95,6 +95,14 @@ def go(rollout: Rollout, model: Classic | NativeExporter, times: int) -> None:
         rollout.go(1)
 
 
+def fault_of(rollout: Rollout, model: Classic | NativeExporter, own: MetricPlan) -> Evaluation:
+    """Wait until the metric is found at fault, under traffic."""
+    rollout.metrics = (ERRORS, own)
+    rollout.prometheus.scraped(*rollout.served)
+    go(rollout, model, 2)
+    return rollout.until("a fault", lambda e: e.fault is not None)
+
+
 def test_what_is_above_the_bound_is_counted_exactly(rollout: Rollout, model: Classic | NativeExporter) -> None:
     rollout.metrics = (ERRORS, metric(selector(model, rollout)))
     rollout.prometheus.scraped(*rollout.served)
@@ -123,10 +131,7 @@ def test_a_contract_holds_at_a_bound_and_names_the_bounds_otherwise(
 @pytest.mark.parametrize("model", [Classic], indirect=True)
 def test_counters_are_refused_as_a_native_histogram(rollout: Rollout, model: Classic) -> None:
     model.add("model_seconds", 1, arm="stable", abucket="1")
-    rollout.metrics = (ERRORS, metric(f'model_seconds{{job="{rollout.job}"}}'))
-    rollout.prometheus.scraped(*rollout.served)
-    go(rollout, model, 2)
-    seen = rollout.until("a fault", lambda e: e.fault is not None)
+    seen = fault_of(rollout, model, metric(f'model_seconds{{job="{rollout.job}"}}'))
     assert (seen.fault, seen.reason) == (Fault.NOT_A_COUNTER, Reason.CONTRACT_BROKEN)
     assert "model_seconds_bucket" in slow(seen).message
 
@@ -152,10 +157,7 @@ def test_a_native_histogram_may_lose_resolution_as_long_as_the_bound_is_there(
 def test_an_arm_whose_histogram_lacks_the_bound_is_not_slow_but_unknown(rollout: Rollout, model: Classic) -> None:
     model.restart()
     model.bounds["candidate"] = ("0.1", "0.5", "+Inf")
-    rollout.metrics = (ERRORS, metric(selector(model, rollout)))
-    rollout.prometheus.scraped(*rollout.served)
-    go(rollout, model, 2)
-    seen = rollout.until("a fault", lambda e: e.fault is not None)
+    seen = fault_of(rollout, model, metric(selector(model, rollout)))
     assert (seen.fault, seen.reason) == (Fault.BOUND_MISSING, Reason.CONTRACT_BROKEN)
     assert 'arm="candidate"' in slow(seen).message
 
@@ -163,10 +165,8 @@ def test_an_arm_whose_histogram_lacks_the_bound_is_not_slow_but_unknown(rollout:
 @pytest.mark.parametrize("model", [NativeExporter], indirect=True)
 def test_a_native_histogram_is_refused_as_a_counter(rollout: Rollout, model: NativeExporter) -> None:
     name = selector(model, rollout)
-    rollout.metrics = (ERRORS, own_metric(numerator=name, denominator=name))
-    rollout.prometheus.scraped(*rollout.served)
-    go(rollout, model, 2)
-    assert rollout.until("a fault", lambda e: e.fault is not None).fault is Fault.NOT_A_COUNTER
+    seen = fault_of(rollout, model, own_metric(numerator=name, denominator=name))
+    assert seen.fault is Fault.NOT_A_COUNTER
 
 
 def test_a_plan_sees_what_was_above_the_bound(rollout: Rollout, model: Classic | NativeExporter) -> None:

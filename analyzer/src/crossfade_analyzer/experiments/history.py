@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from crossfade_analyzer.contract import Arm, ExperimentArm, ExperimentMetric, HistogramSource, MetricKind
 from crossfade_analyzer.experiments.study import scale_of
 from crossfade_analyzer.sources import histograms
-from crossfade_analyzer.sources.own import less
+from crossfade_analyzer.sources.own import above
 from crossfade_analyzer.sources.raw import RawSource, Series
-from crossfade_analyzer.sources.readings import Arms, Cells, at_most, cells, router_selector
+from crossfade_analyzer.sources.readings import Arms, Cells, cells, router_selector
 from crossfade_analyzer.sources.samples import Increment
 from crossfade_analyzer.sources.selectors import check_source
 
@@ -92,7 +92,7 @@ def counted(
     x = _halves(source, numerator, arms, at, scale_of(metric))
     n = _halves(source, denominator, arms, at, 1)
     if isinstance(metric.source, HistogramSource):  # its numerator counts what is not above the bound
-        x = less(n[0], at_most(n[0], x[0])), less(n[1], at_most(n[1], x[1]))
+        x = above(n[0], x[0]), above(n[1], x[1])
     return Span((x[0], n[0]), (x[1], n[1]))
 
 

@@ -63,13 +63,13 @@ def _read_histogram(
     everything = [item for item in items if histograms.counts_all(item.labels)]
     refuse_missing_arm(everything, arms, f"`{metric.histogram}`")
     total = cells(everything, arms)
-    within = at_most(total, cells((item for item in items if not histograms.counts_all(item.labels)), arms))
-    return PairCounts(less(total, within), total)
+    within = cells((item for item in items if not histograms.counts_all(item.labels)), arms)
+    return PairCounts(above(total, within), total)
 
 
-def less(total: Cells, part: Cells) -> Cells:
-    """What is in `total` and not in `part`."""
-    return tuple(tuple(map(sub, *rows)) for rows in zip(total, part, strict=True))
+def above(total: Cells, within: Cells) -> Cells:
+    """The observations above a bound, from all of them and those up to it."""
+    return tuple(tuple(map(sub, *rows)) for rows in zip(total, at_most(total, within), strict=True))
 
 
 def _counters_of(arms: Arms) -> Keep:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from crossfade_analyzer.statistics.native_histogram import Bucket
+
 
 @dataclass(frozen=True)
 class Histogram:
     """A native histogram at one scrape: all its observations, and its buckets that have some, (above, up to, count)."""
 
     count: float
-    buckets: tuple[tuple[float, float, float], ...]
+    buckets: tuple[Bucket, ...]
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,11 @@ class PrometheusSource(SpecModel):
             cel="has(self.histogram) == has(self.above) && has(self.numerator) == has(self.denominator) "
             "&& has(self.histogram) != has(self.numerator)",
             message="give either numerator and denominator, or histogram and above",
-            holds=lambda source: source.is_whole,
+            holds=lambda source: (
+                (source.histogram is None) == (source.above is None)
+                and (source.numerator is None) == (source.denominator is None)
+                and (source.histogram is None) != (source.numerator is None)
+            ),
         ),
         Rule(
             cel="!has(self.numerator) || !has(self.denominator) || self.numerator != self.denominator",
@@ -96,13 +100,6 @@ class PrometheusSource(SpecModel):
         description="The bound of a bucket, in the unit of what is observed: what lies above it counts as an event, "
         'such as answers slower than "0.25" seconds.',
     )
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is one pair of fields, and not parts of two."""
-        counters = self.numerator is not None, self.denominator is not None
-        histogram = self.histogram is not None, self.above is not None
-        return (counters, histogram) in {((True, True), (False, False)), ((False, False), (True, True))}
 
 
 class Labels(SpecModel):
